@@ -1,0 +1,1 @@
+"""The service plane: every privileged operation on the engines of one host."""

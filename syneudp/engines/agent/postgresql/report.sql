@@ -1,0 +1,72 @@
+WITH asked AS MATERIALIZED (
+    SELECT *
+    FROM registry.instances AS kept
+    WHERE kept.instance_id IS NOT NULL
+        AND ($1::uuid IS NULL OR kept.instance_id = $1)
+        AND ($2::uuid IS NULL OR kept.instance_id > $2)
+    ORDER BY kept.instance_id
+    LIMIT $3
+),
+
+connected AS MATERIALIZED (
+    SELECT
+        activity.usesysid,
+        activity.datid
+    FROM pg_stat_get_activity(NULL) AS activity
+    JOIN pg_roles AS role ON role.oid = activity.usesysid
+    WHERE NOT role.rolsuper AND role.rolname <> current_user
+)
+
+SELECT
+    kept.instance_id,
+    kept.database_name,
+    kept.username,
+    kept.state,
+    kept.accepted_generation,
+    kept.applied_generation,
+    kept.credential_version,
+    kept.max_connections,
+    kept.temp_bytes,
+    found.oid IS NOT NULL AND found.datconnlimit <> -2 AS has_database,
+    found.oid IS NOT NULL AS has_database_left,
+    tenant.oid IS NOT NULL AS has_user,
+    coalesce(pg_database_size(found.oid), 0) AS storage_bytes,
+    tenant.rolcanlogin AND found.datallowconn AS may_log_in,
+    tenant.rolconnlimit AS connection_limit,
+    (
+        SELECT split_part(setting, '=', 2)
+        FROM pg_db_role_setting AS settings, unnest(settings.setconfig) AS setting
+        WHERE settings.setdatabase = 0 AND settings.setrole = tenant.oid AND setting LIKE 'temp_file_limit=%'
+    ) AS temp_file_limit,
+    coalesce(
+        tenant.rolsuper OR tenant.rolcreaterole OR tenant.rolcreatedb OR tenant.rolreplication OR tenant.rolbypassrls
+        OR EXISTS (SELECT FROM pg_auth_members AS membership WHERE membership.member = tenant.oid)
+        OR EXISTS (
+            SELECT FROM pg_auth_members AS membership
+            JOIN pg_roles AS member ON member.oid = membership.member
+            WHERE membership.roleid = tenant.oid AND NOT member.rolsuper AND member.rolname <> current_user
+        ),
+        false
+    ) AS has_powers,
+    owner.rolname = current_user AS is_ours,
+    kept.verifier = '' OR prepared.keeps_verifier(kept.username, kept.verifier) AS keeps_verifier,
+    ARRAY(
+        SELECT granted.privilege_type || CASE WHEN granted.is_grantable THEN '*' ELSE '' END
+        FROM aclexplode(coalesce(found.datacl, acldefault('d', found.datdba))) AS granted
+        WHERE granted.grantee = tenant.oid
+        ORDER BY 1
+    ) AS tenant_privileges,
+    EXISTS (
+        SELECT FROM aclexplode(coalesce(found.datacl, acldefault('d', found.datdba))) AS granted
+        WHERE granted.grantee NOT IN (tenant.oid, found.datdba)
+    ) AS open_to_others,
+    (
+        SELECT count(*)
+        FROM connected
+        WHERE connected.usesysid = tenant.oid OR connected.datid = found.oid
+    ) AS sessions
+FROM asked AS kept
+LEFT JOIN pg_database AS found ON found.datname = kept.database_name
+LEFT JOIN pg_roles AS owner ON owner.oid = found.datdba
+LEFT JOIN pg_roles AS tenant ON tenant.rolname = kept.username
+ORDER BY kept.instance_id
