@@ -1,0 +1,1 @@
+"""The platform over HTTP: JSON for programs, pages for people, and what both of them need."""
