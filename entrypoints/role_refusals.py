@@ -1,0 +1,20 @@
+"""A role that cannot start for want of an address or a database says so in a sentence instead of a traceback."""
+
+import sys
+from collections.abc import Awaitable
+
+from entrypoints.commanding import REFUSED_STATUS
+from syneudp.kernel.logging import log
+
+
+async def refusing(work: Awaitable[None]) -> None:
+    """Wait for a role's work; end the process with status 2 where the address is taken or a server out of reach."""
+    refusals: list[str] = []
+    try:
+        await work
+    except* OSError as faults:
+        refusals = [str(fault) for fault in faults.exceptions]
+    if refusals:
+        log.error("role_refused", reasons=refusals)
+        sys.exit(REFUSED_STATUS)
+    log.info("role_stopped")
