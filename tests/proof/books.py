@@ -1,0 +1,95 @@
+"""A control database of its own loop, whose every statement can be the last one of its connection."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+
+from syneudp.kernel.database import Connection, database, reading, rows, transact
+from tests.servers import ControlDatabase, ControlServer
+
+Result = TypeVar("Result")
+TABLES = (
+    "accounts",
+    "transfers",
+    "entries",
+    "wallets",
+    "wallet_depletions",
+    "wallet_debts",
+    "wallet_caps",
+    "usage_segments",
+    "shards",
+    "hour_closes",
+    "top_ups",
+    "tariff_versions",
+    "storage_steps",
+)
+SNAPSHOT = " UNION ALL ".join(
+    f"SELECT '{table}' AS name, md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) AS told FROM {table} t"
+    for table in TABLES
+)
+GONE = (asyncpg.AdminShutdownError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)
+
+
+class Books:
+    """Runs one coroutine after another on a loop of its own, against a control database of its own."""
+
+    def __init__(self, server: ControlServer) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._opened = AsyncExitStack()
+        self.control: ControlDatabase = self.run(self._open(server))
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self._loop.run_until_complete(work)
+
+    def close(self) -> None:
+        self.run(self._opened.aclose())
+        self._loop.close()
+
+    async def _open(self, server: ControlServer) -> ControlDatabase:
+        control = await self._opened.enter_async_context(server.cloned())
+        await self._opened.enter_async_context(database(control.url, application_name="syneudp-proof"))
+        return control
+
+
+async def snapshot() -> dict[str, str]:
+    return {found["name"]: found["told"] for found in await rows(reading(), SNAPSHOT)}
+
+
+async def crashed(work: Callable[[Connection], Awaitable[object]], *, after: int) -> bool:
+    """Run a unit of work whose connection is cut right before its statement number `after`; False if it had fewer."""
+    doomed = _Doomed(after)
+
+    async def whole(tx: Connection) -> None:
+        await work(doomed.wrap(tx))
+
+    with contextlib.suppress(*GONE):
+        await transact(whole)
+    return doomed.cut
+
+
+class _Doomed:
+    def __init__(self, after: int) -> None:
+        self.left = after
+        self.cut = False
+
+    def wrap(self, tx: Connection) -> Any:
+        return _DoomedTransaction(tx, self)
+
+
+class _DoomedTransaction:
+    def __init__(self, tx: Connection, doom: _Doomed) -> None:
+        self._tx = tx
+        self._doom = doom
+
+    @asynccontextmanager
+    async def acquire_connection(self) -> AsyncIterator[Any]:
+        async with self._tx.acquire_connection() as raw:
+            if not self._doom.cut and self._doom.left == 0:
+                self._doom.cut = True
+                await raw.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            self._doom.left -= 1
+            yield raw
