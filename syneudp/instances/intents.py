@@ -11,7 +11,7 @@ from syneudp.instances.rules import require_transition
 from syneudp.instances.values import Accrual, Actor, EventKind, Hold
 from syneudp.kernel.database import Connection, execute
 from syneudp.kernel.identifiers import new_id
-from syneudp.wallet import LockedWallet, Usage
+from syneudp.wallet import LockedWallet
 
 HAND_OVER_SECONDS: Final = 2
 
@@ -168,8 +168,4 @@ async def meter(tx: Connection, locked: LockedWallet, record: InstanceRecord) ->
     if record.accrues is Accrual.NOTHING:
         await wallet.close_segment(tx, locked, resource_id=record.id)
     elif record.accrues is Accrual.STORED or record.metered:
-        usage = Usage(record.id, record.plan_id, running=record.metered)
-        if not await wallet.reprice_segment(tx, locked, resource_id=record.id, running=usage.running):
-            await wallet.open_segment(
-                tx, locked, resource_id=record.id, tariff_id=usage.tariff_id, running=usage.running
-            )
+        await wallet.open_segment(tx, locked, resource_id=record.id, tariff_id=record.plan_id, running=record.metered)

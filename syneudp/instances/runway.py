@@ -7,7 +7,7 @@ from syneudp import wallet
 from syneudp.instances.errors import CapReachedError, InsufficientBalanceError
 from syneudp.instances.values import EventKind, Hold
 from syneudp.kernel.database import Connection, rows
-from syneudp.wallet import LockedWallet, Usage
+from syneudp.wallet import EndCause, LockedWallet, Usage
 
 PENDING: Final = (
     "SELECT i.id, i.plan_id FROM instances i"
@@ -16,7 +16,7 @@ PENDING: Final = (
     " AND (i.observed_state IS DISTINCT FROM 'running' OR i.applied_generation < i.state_generation) ORDER BY i.id"
 )
 REFUSALS: Final = {Hold.BALANCE: InsufficientBalanceError, Hold.CAP: CapReachedError}
-COVERED_BY: Final = {Hold.BALANCE: wallet.covers, Hold.CAP: wallet.within_cap}
+LACKED: Final = {Hold.BALANCE: EndCause.BALANCE, Hold.CAP: EndCause.CAP}
 BALANCE_FIRST: Final = (Hold.BALANCE, Hold.CAP)
 CAP_FIRST: Final = (Hold.CAP, Hold.BALANCE)
 NO_START: Final = {Hold.BALANCE: EventKind.UNAFFORDABLE, Hold.CAP: EventKind.CAP_TOO_LOW}
@@ -36,10 +36,8 @@ async def lacking(
     order: Sequence[Hold] = BALANCE_FIRST,
 ) -> Hold | None:
     """Tell what keeps all that is used and what is to be added from running so long: the first in `order`, or None."""
-    for hold in order:
-        if not await COVERED_BY[hold](tx, locked, added=added, runway_seconds=runway_seconds):
-            return hold
-    return None
+    missing = await wallet.lacking(tx, locked, added=added, runway_seconds=runway_seconds)
+    return next((hold for hold in order if LACKED[hold] in missing), None)
 
 
 async def require_runway(tx: Connection, locked: LockedWallet, *, added: Sequence[Usage], runway_seconds: int) -> None:

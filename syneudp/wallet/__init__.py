@@ -3,9 +3,10 @@
 from syneudp.wallet.alerts import alerts_of, due_alerts, raise_alert, raise_runway_alert, take_unannounced
 from syneudp.wallet.audit_wallets import audit
 from syneudp.wallet.cap_rules import CAP_MICROS_MAX
-from syneudp.wallet.caps import set_cap, within_cap
+from syneudp.wallet.caps import set_cap
 from syneudp.wallet.close_hour import begin_close, post_hour, shards_behind, uncovered_wallets
 from syneudp.wallet.corrections import credit, debit
+from syneudp.wallet.coverage import lacking
 from syneudp.wallet.debts import debt
 from syneudp.wallet.depletion import recompute_depletion
 from syneudp.wallet.errors import (
@@ -38,7 +39,7 @@ from syneudp.wallet.queries import (
 )
 from syneudp.wallet.reckonings import finish_reckoning, pending_reckonings, wallets_of
 from syneudp.wallet.rules import STEP_BYTES
-from syneudp.wallet.segments import close_segment, covers, open_segment, reprice_segment
+from syneudp.wallet.segments import close_segment, open_segment, reprice_segment
 from syneudp.wallet.set_aside import (
     ProbedError,
     Quarantine,
@@ -138,7 +139,6 @@ __all__ = [
     "charged",
     "close_segment",
     "coming_prices",
-    "covers",
     "credit",
     "credit_top_up",
     "debit",
@@ -146,6 +146,7 @@ __all__ = [
     "due_alerts",
     "due_wallets",
     "finish_reckoning",
+    "lacking",
     "lock_shard_for_close",
     "lock_wallet",
     "next_depletion",
@@ -179,5 +180,4 @@ __all__ = [
     "wallet_by_id",
     "wallet_of",
     "wallets_of",
-    "within_cap",
 ]

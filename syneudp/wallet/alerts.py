@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from syneudp.kernel.database import Connection, execute, row, rows
+from syneudp.kernel.database import Connection, execute, load_sql, row, rows
 from syneudp.kernel.identifiers import new_id
 from syneudp.kernel.money import SECONDS_PER_HOUR
 from syneudp.ledger import balance
 from syneudp.wallet import rules
 from syneudp.wallet.segment_records import open_segments
-from syneudp.wallet.values import Alert, AlertKind, AlertPage, Announcement, LockedWallet
+from syneudp.wallet.values import Alert, AlertKind, AlertPage, Announcement, LockedWallet, UsageEnd
 
 RUNWAY_ALERTS: Final = (
     (72 * SECONDS_PER_HOUR, AlertKind.RUNWAY_72_HOURS),
@@ -27,12 +27,6 @@ RUNWAY_ALERTS: Final = (
 THRESHOLDS: Final = [seconds for seconds, _ in RUNWAY_ALERTS]
 COLUMNS: Final = (
     "id, wallet_id, kind, raised_at, balance_micros, available_micros, burn_micros_per_hour, ends_at, resource_ids"
-)
-WATCH: Final = (
-    "INSERT INTO wallet_alert_watches AS w (wallet_id, look_at) VALUES ($1, $2::bigint - ($4::bigint[])[1])"
-    " ON CONFLICT (wallet_id) DO UPDATE SET look_at = CASE"
-    " WHEN w.level > 0 AND $2 - $3::bigint > ($4::bigint[])[w.level] THEN $3"
-    " ELSE $2 - ($4::bigint[])[w.level + 1] END"
 )
 READ_WATCH: Final = (
     "SELECT w.level, w.look_at, d.depletes_at FROM wallet_alert_watches w"
@@ -74,9 +68,22 @@ class Ended:
     burn_micros_per_hour: int
 
 
-async def watch_runway(tx: Connection, locked: LockedWallet, depletes_at: int) -> None:
-    """Set when a burning wallet is to be looked at next: at its next threshold, or now where one is armed again."""
-    await execute(tx, WATCH, locked.wallet.id, depletes_at, locked.now, THRESHOLDS)
+async def remember_end(tx: Connection, locked: LockedWallet, end: UsageEnd) -> None:
+    """Keep when the money or the cap ends what runs, and by the money when its runway is to be looked at next.
+
+    That is at its next threshold, or now where one is armed again.
+    """
+    wallet = locked.wallet
+    await execute(
+        tx,
+        load_sql(__file__, "remember_end.sql"),
+        wallet.id,
+        wallet.shard,
+        end.at,
+        end.why.value,
+        locked.now,
+        THRESHOLDS,
+    )
 
 
 async def alert_suspensions(tx: Connection, ended: Sequence[Ended]) -> None:

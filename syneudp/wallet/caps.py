@@ -11,9 +11,9 @@ from syneudp.ledger import balance
 from syneudp.wallet import cap_rules, rules
 from syneudp.wallet.depletion import settle_depletion
 from syneudp.wallet.months import Month
-from syneudp.wallet.segment_records import open_segments, planned
+from syneudp.wallet.segment_records import open_segments
 from syneudp.wallet.spending import spending_through
-from syneudp.wallet.values import AlertKind, Cap, LockedWallet, Segment, Spending, Usage
+from syneudp.wallet.values import AlertKind, Cap, LockedWallet, Segment, Spending
 
 READ: Final = "SELECT monthly_micros, set_at FROM wallet_caps WHERE wallet_id = $1 ORDER BY number DESC LIMIT 1"
 SET: Final = (
@@ -54,29 +54,6 @@ async def set_cap(tx: Connection, locked: LockedWallet, *, monthly_micros: int |
         cap=None if monthly_micros is None else Cap(monthly_micros, locked.now),
     )
     return await settle_depletion(tx, held, depletes_at=held.now, changes_at=None)
-
-
-async def within_cap(tx: Connection, locked: LockedWallet, *, added: Sequence[Usage], runway_seconds: int) -> bool:
-    """Say whether the cap leaves room for all that is used and for what is to be added, for `runway_seconds` from now.
-
-    True without a cap. Prices to come count, and so does a month that begins meanwhile. What is added takes the place
-    of what the same resource uses now. Raises TariffUnknownError.
-    """
-    if locked.cap is None:
-        return True
-    replaced = {usage.resource_id for usage in added}
-    used = [
-        replace(segment, until_at=max(locked.now, segment.from_at)) if segment.resource_id in replaced else segment
-        for segment in await open_segments(tx, locked.wallet.id)
-    ]
-    begun = [replace(each, carry=rules.CARRY_MAX) for each in await planned(tx, added, from_at=locked.now)]
-    return cap_rules.has_room(
-        [*used, *begun],
-        await spending_through(tx, locked.wallet.id, locked.closed_through_at),
-        locked.cap,
-        now=locked.now,
-        until_at=locked.now + runway_seconds,
-    )
 
 
 async def reached_at(connection: Connection, wallet_id: UUID, cap: Cap, *, spent_micros: int, now: int) -> int | None:

@@ -11,17 +11,13 @@ from uuid import UUID
 
 from syneudp.kernel.database import Connection, execute
 from syneudp.ledger import Reason, balance
-from syneudp.wallet import cap_rules, rules
-from syneudp.wallet.alerts import Ended, alert_cap_reached, alert_suspensions, watch_runway
-from syneudp.wallet.segment_records import close_and_post, open_segments, split_and_post
-from syneudp.wallet.spending import spending_through
+from syneudp.wallet import rules
+from syneudp.wallet.alerts import Ended, alert_cap_reached, alert_suspensions, remember_end
+from syneudp.wallet.segment_records import close_and_post, split_and_post
+from syneudp.wallet.standings import standing
 from syneudp.wallet.values import EndCause, LockedWallet, Segment, UsageEnd
 
-REMEMBER_DEPLETION: Final = (
-    "INSERT INTO wallet_depletions (wallet_id, shard, depletes_at, why) VALUES ($1, $2, $3, $4)"
-    " ON CONFLICT (wallet_id) DO UPDATE SET depletes_at = excluded.depletes_at, why = excluded.why"
-    " WHERE (wallet_depletions.depletes_at, wallet_depletions.why) <> (excluded.depletes_at, excluded.why)"
-)
+FORGET_END: Final = "DELETE FROM wallet_depletions WHERE wallet_id = $1"
 ENDING_REASONS: Final = {EndCause.BALANCE: Reason.USAGE_DEPLETED, EndCause.CAP: Reason.USAGE_CAPPED}
 
 
@@ -48,13 +44,13 @@ async def settle_depletion(
     changed = changes_at is not None and changes_at <= locked.now
     if not changed and (depletes_at is None or depletes_at > locked.now):
         return locked
-    segments = await open_segments(tx, locked.wallet.id)
-    end = await _end_of(tx, locked, segments, balance_micros=locked.balance_micros)
+    stands = await standing(tx, locked.wallet.id)
+    end = stands.computed_end()
     if end is not None and end.at <= locked.now:
-        return await _end(tx, locked, segments, end)
+        return await _end(tx, locked, stands.segments, end)
     if changed:
-        passed = max(change.at for segment in segments for change in segment.coming if change.at <= locked.now)
-        await split_and_post(tx, locked, segments, key=f"split:{locked.wallet.id}:{passed}", effective_at=passed)
+        passed = max(change.at for segment in stands.segments for change in segment.coming if change.at <= locked.now)
+        await split_and_post(tx, locked, stands.segments, key=f"split:{locked.wallet.id}:{passed}", effective_at=passed)
     await recompute_depletion(tx, locked)
     return replace(locked, balance_micros=await balance(tx, locked.wallet.account_id))
 
@@ -64,27 +60,12 @@ async def recompute_depletion(tx: Connection, locked: LockedWallet) -> int | Non
 
     Answers when that is; None where nothing burns. A runway is watched for the money alone.
     """
-    segments = await open_segments(tx, locked.wallet.id)
-    end = await _end_of(tx, locked, segments, balance_micros=await balance(tx, locked.wallet.account_id))
+    end = (await standing(tx, locked.wallet.id)).computed_end()
     if end is None:
-        await execute(tx, "DELETE FROM wallet_depletions WHERE wallet_id = $1", locked.wallet.id)
+        await execute(tx, FORGET_END, locked.wallet.id)
         return None
-    await execute(tx, REMEMBER_DEPLETION, locked.wallet.id, locked.wallet.shard, end.at, end.why.value)
-    if end.why is EndCause.BALANCE:
-        await watch_runway(tx, locked, end.at)
+    await remember_end(tx, locked, end)
     return end.at
-
-
-async def _end_of(
-    tx: Connection, locked: LockedWallet, segments: Sequence[Segment], *, balance_micros: int
-) -> UsageEnd | None:
-    through_at = locked.closed_through_at
-    spending = None
-    if locked.cap is not None and segments:
-        spending = await spending_through(tx, locked.wallet.id, through_at)
-    return cap_rules.usage_end(
-        segments, posted_through_at=through_at, balance_micros=balance_micros, cap=locked.cap, spending=spending
-    )
 
 
 async def _end(tx: Connection, locked: LockedWallet, segments: Sequence[Segment], end: UsageEnd) -> LockedWallet:
@@ -97,7 +78,7 @@ async def _end(tx: Connection, locked: LockedWallet, segments: Sequence[Segment]
         key=(cap_key if capped else depletion_key)(locked.wallet.id, end.at),
         effective_at=end.at,
     )
-    await execute(tx, "DELETE FROM wallet_depletions WHERE wallet_id = $1", locked.wallet.id)
+    await execute(tx, FORGET_END, locked.wallet.id)
     settled = replace(
         locked,
         balance_micros=await balance(tx, locked.wallet.account_id),

@@ -160,11 +160,6 @@ def stopping(segment: Segment, *, now: int, depletes_at: int | None) -> int:
     return max(end, segment.from_at)
 
 
-def runway_cost(planned: Segment, *, until_at: int) -> int:
-    """Price what is to be used from the segment's beginning on, rounded up since a carry may be on its way."""
-    return charge(replace(planned, carry=CARRY_MAX), planned.from_at, until_at)
-
-
 def hours(
     segments: Sequence[Segment], *, from_at: int, until_at: int, running_until_at: int, posted_through_at: int
 ) -> Iterator[HourUsage]:

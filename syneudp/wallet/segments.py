@@ -1,14 +1,12 @@
 """Start and stop paying for a resource; the wallet knows it by its id alone, and its price by its tariff."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from syneudp.kernel.database import Connection, row
-from syneudp.ledger import Reason, balance
+from syneudp.ledger import Reason
 from syneudp.wallet import rules
-from syneudp.wallet.debts import debt
 from syneudp.wallet.depletion import recompute_depletion
 from syneudp.wallet.errors import SegmentConflictError
 from syneudp.wallet.segment_records import (
@@ -33,20 +31,19 @@ async def open_segment(
 ) -> bool:
     """Let a resource run, or be stored only, by a tariff from `locked.now` on, or from where its last segment ended.
 
-    Its price is the tariff's at that second, with what the resource stores. Returns False where it is used that way
-    already. Whether the wallet can pay is for `covers` to say before; if it cannot, the segment ends at depletion
-    without a charge. Raises SegmentConflictError where it is used otherwise, TariffUnknownError.
+    Its price is the tariff's at that second, with what the resource stores; one that runs goes on as stored only, or
+    the other way round, as `reprice_segment` says. Returns False where it is used that way already. Whether the wallet
+    can pay is for `lacking` to say before; if it cannot, the segment ends at depletion without a charge. Raises
+    SegmentConflictError where it is used by another tariff, TariffUnknownError.
     """
     last = await _last_segment(tx, resource_id)
-    if last is not None and last.until_at is None:
-        if (last.tariff_id, last.running) != (tariff_id, running):
-            raise SegmentConflictError
-        return False
-    begin, carry = rules.opening(last, now=locked.now)
-    [segment] = await planned(tx, [Usage(resource_id, tariff_id, running)], from_at=begin)
-    await insert_segments(tx, locked.wallet, [replace(segment, carry=carry)])
-    await recompute_depletion(tx, locked)
-    return True
+    usage = Usage(resource_id, tariff_id, running)
+    if last is None or last.until_at is not None:
+        await _open(tx, locked, last, usage)
+        return True
+    if last.tariff_id != tariff_id:
+        raise SegmentConflictError
+    return await _go_on(tx, locked, last, usage)
 
 
 async def close_segment(tx: Connection, locked: LockedWallet, *, resource_id: UUID) -> bool:
@@ -86,7 +83,7 @@ async def reprice_segment(
     """Let what is used go on by another tariff, or running instead of stored only, or the other way round.
 
     Its segment ends as if stopped now, and the next begins in that second. What the first owes is posted, and its carry
-    goes on. Returns False where nothing was used, or that way already. Whether the wallet can pay is for `covers` to
+    goes on. Returns False where nothing was used, or that way already. Whether the wallet can pay is for `lacking` to
     say before.
     """
     last = await _last_segment(tx, resource_id)
@@ -97,28 +94,22 @@ async def reprice_segment(
         last.tariff_id if tariff_id is None else tariff_id,
         last.running if running is None else running,
     )
+    return await _go_on(tx, locked, last, usage)
+
+
+async def _go_on(tx: Connection, locked: LockedWallet, last: Segment, usage: Usage) -> bool:
     if (usage.tariff_id, usage.running) == (last.tariff_id, last.running):
         return False
-    await close_segment(tx, locked, resource_id=resource_id)
-    return await open_segment(tx, locked, resource_id=resource_id, tariff_id=usage.tariff_id, running=usage.running)
+    await close_segment(tx, locked, resource_id=usage.resource_id)
+    await _open(tx, locked, await _last_segment(tx, usage.resource_id), usage)
+    return True
 
 
-async def covers(tx: Connection, locked: LockedWallet, *, added: Sequence[Usage], runway_seconds: int) -> bool:
-    """Say whether the wallet pays for all that is used and for what is to be added, for `runway_seconds` from now on.
-
-    Prices to come count. What is added takes the place of what the same resource uses now. The caller adds what is
-    still being made. One that owes covers nothing. Raises TariffUnknownError.
-    """
-    if await debt(tx, locked.wallet.id):
-        return False
-    until_at = locked.now + runway_seconds
-    replaced = {usage.resource_id for usage in added}
-    used = [
-        rules.charge(segment, locked.closed_through_at, locked.now if segment.resource_id in replaced else until_at)
-        for segment in await open_segments(tx, locked.wallet.id)
-    ]
-    begun = [rules.runway_cost(segment, until_at=until_at) for segment in await planned(tx, added, from_at=locked.now)]
-    return sum(used) + sum(begun) <= await balance(tx, locked.wallet.account_id)
+async def _open(tx: Connection, locked: LockedWallet, last: Segment | None, usage: Usage) -> None:
+    begin, carry = rules.opening(last, now=locked.now)
+    [segment] = await planned(tx, [usage], from_at=begin)
+    await insert_segments(tx, locked.wallet, [replace(segment, carry=carry)])
+    await recompute_depletion(tx, locked)
 
 
 async def _last_segment(tx: Connection, resource_id: UUID) -> Segment | None:

@@ -1,4 +1,4 @@
-"""Where wallets stand, read in one statement and without a lock: their money, and what is used on it."""
+"""Where wallets stand, read in one statement, locked or not: their money, and what is used on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,17 +59,23 @@ class Standing:
         }
 
 
+async def standing(connection: Connection, wallet_id: UUID) -> Standing:
+    """Read where one wallet stands: under its lock, where it stands for the rest of the transaction until it moves."""
+    [found] = await standings(connection, wallet_ids=[wallet_id])
+    return found
+
+
 async def standings(
     connection: Connection, *, wallet_ids: Sequence[UUID] = (), resource_ids: Sequence[UUID] = ()
 ) -> list[Standing]:
     """Read where these wallets stand, and those on which these resources are used."""
     found = await rows(connection, load_sql(__file__, "standing.sql"), list(wallet_ids), list(resource_ids))
-    standing = [_standing(list(told)) for _, told in groupby(found, key=lambda each: each["wallet_id"])]
-    capped = {each.wallet_id: each.posted_through_at for each in standing if each.cap is not None and each.segments}
+    stand = [_standing(list(told)) for _, told in groupby(found, key=lambda each: each["wallet_id"])]
+    capped = {each.wallet_id: each.posted_through_at for each in stand if each.cap is not None}
     if not capped:
-        return standing
+        return stand
     spendings = await spendings_through(connection, capped)
-    return [replace(each, spending=spendings.get(each.wallet_id)) for each in standing]
+    return [replace(each, spending=spendings.get(each.wallet_id)) for each in stand]
 
 
 def _standing(told: list[dict[str, object]]) -> Standing:

@@ -13,7 +13,7 @@ from syneudp.kernel import clock
 from syneudp.kernel.database import Connection, database, row, transact
 from syneudp.kernel.logging import configure_logging
 from syneudp.ledger import AccountKind, Reason
-from syneudp.wallet import LockedWallet, Usage, WalletRecord
+from syneudp.wallet import EndCause, LockedWallet, Usage, WalletRecord
 from tests.proof.model import HOUR, STEP_BYTES, Resource, Tariff, Use, Wallet
 from tests.wallet.customers import locked, new_customer
 
@@ -214,10 +214,10 @@ class Street:
 
     async def _frozen(self, customer: Customer, resource_id: UUID) -> None:
         usage = Usage(resource_id, next(iter(self.tariffs)))
-        covered = await locked(
-            customer.record, lambda tx, held: wallet.covers(tx, held, added=[usage], runway_seconds=RUNWAY)
+        missing = await locked(
+            customer.record, lambda tx, held: wallet.lacking(tx, held, added=[usage], runway_seconds=RUNWAY)
         )
-        same(covered, False, f"wallet {customer.record.id} owes and covers")
+        same(EndCause.BALANCE in missing, True, f"wallet {customer.record.id} owes and covers")
 
     async def _start(self, customer: Customer, resource_id: UUID, now: int) -> None:
         tariff_id, running = self._way()

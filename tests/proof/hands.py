@@ -88,7 +88,7 @@ class Hands(RuleBasedStateMachine):
 
     def _stopped(self, which: int, use: Use, now: int) -> None:
         ends_at = self.models[which].depletes_at()
-        end = max(now, use.from_at) + 1
+        end = max(now, use.from_at) + use.running
         use.until_at = max(end if ends_at is None else min(end, ends_at), use.from_at)
 
     def _begun(self, resource: Resource, resource_id: UUID, now: int) -> int:

@@ -135,11 +135,14 @@ class Life(Hands):
         resource, tariff_id = model.resources[resource_id], list(self.tariffs)[tariff]
         opening = self._opening(resource_id, tariff_id, running=running)
         use = resource.open
-        if use is not None and (use.tariff, use.running) != (tariff_id, running):
+        if use is not None and use.tariff != tariff_id:
             self._refused(which, opening, SegmentConflictError)
             return
-        assert self._do(which, opening) == (use is None)
-        if use is None:
+        begins = use is None or use.running != running
+        assert self._do(which, opening) == begins
+        if use is not None and begins:
+            self._stopped(which, use, now)
+        if begins:
             resource.uses.append(Use(tariff_id, running, self._begun(resource, resource_id, now)))
 
     @rule(which=WHICH, thing=THING)

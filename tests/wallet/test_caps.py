@@ -231,7 +231,8 @@ async def test_a_start_without_room_ends_at_once_and_free(late: int) -> None:
 
 async def test_room_is_asked_for_like_money_and_a_new_month_has_its_own(late: int) -> None:
     async def fits(record: WalletRecord, seconds: int) -> bool:
-        return await locked(record, lambda tx, held: wallet.within_cap(tx, held, added=[], runway_seconds=seconds))
+        missing = await locked(record, lambda tx, held: wallet.lacking(tx, held, added=[], runway_seconds=seconds))
+        return EndCause.CAP not in missing
 
     with clock.frozen(ROLLOVER - 10):
         customer, database = await new_customer(balance_micros=UNIT), uuid4()

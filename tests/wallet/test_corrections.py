@@ -7,7 +7,7 @@ from syneudp import wallet
 from syneudp.kernel import clock
 from syneudp.kernel.database import Connection, execute, reading, transact
 from syneudp.ledger import AccountKind, IdempotencyConflictError, Reason, ReversalExceededError
-from syneudp.wallet import AmountInvalidError, Credit, Debit, LockedWallet, TopUp, WalletRecord
+from syneudp.wallet import AmountInvalidError, Credit, Debit, EndCause, LockedWallet, TopUp, WalletRecord
 from tests.wallet.customers import (
     HOUR,
     UNIT,
@@ -152,14 +152,14 @@ async def test_a_wallet_that_owes_covers_nothing_and_opens_no_segment(books: int
         customer = await new_customer()
         await refund(customer, 1)
 
-        async def covers(tx: Connection, held: LockedWallet) -> bool:
-            return await wallet.covers(tx, held, added=[], runway_seconds=1)
+        async def lacking(tx: Connection, held: LockedWallet) -> frozenset[EndCause]:
+            return await wallet.lacking(tx, held, added=[], runway_seconds=1)
 
-        assert not await locked(customer, covers)
+        assert await locked(customer, lacking) == {EndCause.BALANCE}
         with pytest.raises(asyncpg.CheckViolationError):
             await start(customer, uuid4(), PRICE)
         await grant(customer, UNIT)
-        assert await locked(customer, covers)
+        assert not await locked(customer, lacking)
         assert await start(customer, uuid4(), PRICE)
     with clock.frozen(books + HOUR):
         await close_hour(customer.shard, books // HOUR)

@@ -209,7 +209,7 @@ async def test_the_runway_counts_a_price_to_come(books: int) -> None:
     customer, tariff = await running(books, balance_micros=100 + 10 * 200)
 
     async def covers(seconds: int) -> bool:
-        return await locked(customer, lambda tx, held: wallet.covers(tx, held, added=[], runway_seconds=seconds))
+        return not await locked(customer, lambda tx, held: wallet.lacking(tx, held, added=[], runway_seconds=seconds))
 
     with clock.frozen(books + HOUR - 100):
         assert await covers(300)
@@ -220,7 +220,7 @@ async def test_the_runway_counts_a_price_to_come(books: int) -> None:
 
 
 async def _covers(customer: WalletRecord, added: list[wallet.Usage], seconds: int) -> bool:
-    return await locked(customer, lambda tx, held: wallet.covers(tx, held, added=added, runway_seconds=seconds))
+    return not await locked(customer, lambda tx, held: wallet.lacking(tx, held, added=added, runway_seconds=seconds))
 
 
 async def test_a_wallet_set_aside_is_split_when_it_is_taken_back(books: int) -> None:

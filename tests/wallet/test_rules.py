@@ -105,13 +105,6 @@ def test_a_segment_begins_where_its_neighbour_ended_and_never_on_top_of_an_empty
     assert rules.opening(segment(1, from_at=10, until_at=10, carry=7), now=10) == (11, 7)
 
 
-def test_a_runway_is_priced_so_that_it_is_never_short() -> None:
-    assert rules.runway_cost(segment(3600, from_at=50), until_at=51) == 1
-    assert rules.runway_cost(segment(1, from_at=50), until_at=51) == 1
-    assert rules.runway_cost(segment(0), until_at=3600) == 0
-    assert rules.runway_cost(segment(7201), until_at=1) == 3
-
-
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 5000), PRICES), max_size=5),
     st.integers(0, 40_000),

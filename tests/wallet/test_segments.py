@@ -110,7 +110,7 @@ async def test_the_runway_counts_what_runs_and_what_is_to_come(books: int) -> No
     async def covers(added: int, seconds: int) -> bool:
         async def ask(tx: Connection, held: LockedWallet) -> bool:
             usage = Usage(uuid4(), await tariff(tx, added))
-            return await wallet.covers(tx, held, added=[usage], runway_seconds=seconds)
+            return not await wallet.lacking(tx, held, added=[usage], runway_seconds=seconds)
 
         with clock.frozen(books):
             return await locked(customer, ask)
@@ -118,6 +118,8 @@ async def test_the_runway_counts_what_runs_and_what_is_to_come(books: int) -> No
     assert await covers(0, 100)
     assert not await covers(0, 101)
     assert await covers(PRICE, 50)
+    assert await covers(1, 99)
+    assert not await covers(1, 100)
     assert not await covers(PRICE, 51)
 
 
