@@ -3,12 +3,12 @@
 Each is imported only when it is asked for, so that no process carries another plane's code.
 """
 
-import asyncio
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+import uvloop
 
 from syneudp.kernel.addresses import BindRefusedError
 from syneudp.kernel.loops import run_until_stopped
@@ -31,7 +31,7 @@ def run_module(name: str) -> None:
     """
     module = import_module(f"entrypoints.{name}")
     try:
-        asyncio.run(run_until_stopped(module.run))
+        uvloop.run(run_until_stopped(module.run))
     except SettingsInvalidError as error:
         refuse(f"{name} cannot start with these settings:", error.faults)
     except BindRefusedError as error:
@@ -42,7 +42,7 @@ def run_operator_command(command: str, /, *, module: str = "operator", **told: A
     """Run one verb of a module of operators' commands to its end; its answer is the exit status."""
     commands = import_module(f"entrypoints.{module}")
     try:
-        status = asyncio.run(getattr(commands, command)(**told))
+        status = uvloop.run(getattr(commands, command)(**told))
     except SettingsInvalidError as error:
         refuse(f"{command.replace('_', ' ')} cannot run with these settings:", error.faults)
     sys.exit(status)
