@@ -3,6 +3,10 @@ SELECT line FROM (
     FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conparentid = 0
     UNION ALL
+    SELECT format('domain %s %s %s', contypid::regtype, conname, pg_get_constraintdef(oid))
+    FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND contypid <> 0
+    UNION ALL
     SELECT format('trigger %s', replace(pg_get_triggerdef(t.oid), 'public.', ''))
     FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid

@@ -1,12 +1,13 @@
 import asyncio
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syneudp import ledger
-from syneudp.kernel.database import Connection, reading, rows, transact
+from syneudp.kernel.database import Connection, reading, rows, transact, value
 from syneudp.ledger import AccountKind, Entry, IdempotencyConflictError, Reason, Transfer, TransferInvalidError
 from syneudp.ledger.rules import check_entries
 from tests.servers import ControlDatabase
@@ -78,6 +79,17 @@ async def test_system_accounts_are_one_a_shard_currency_and_provider(control: Co
     assert await open_clearing() == await open_clearing()
     assert await open_account(AccountKind.CLEARING, provider="stripe") != await open_clearing()
     assert await open_account(AccountKind.WALLET) != await open_account(AccountKind.WALLET)
+
+
+@pytest.mark.parametrize(("domain", "known"), [("account_kind", AccountKind), ("transfer_reason", Reason)])
+async def test_the_database_knows_every_kind_and_reason_and_no_other(
+    control: ControlDatabase, domain: str, known: type[AccountKind | Reason]
+) -> None:
+    for each in known:
+        assert await value(reading(), f"SELECT $1::text::{domain}", each.value) == each.value
+    for other in ("gift", "", "Wallet"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await value(reading(), f"SELECT $1::text::{domain}", other)
 
 
 async def test_the_accounts_of_a_shard_stand_side_by_side(control: ControlDatabase) -> None:

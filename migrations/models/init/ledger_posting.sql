@@ -21,21 +21,28 @@ AS $$
 #variable_conflict use_column
 DECLARE
     books_shard smallint;
+    sequences bigint[];
+    balances bigint[];
     legs_digest bytea;
 BEGIN
     IF alone THEN
-        SELECT a.shard INTO books_shard FROM accounts a WHERE a.id = account_ids[1];
+        SELECT min(held.shard), array_agg(held.last_sequence ORDER BY number), array_agg(held.balance_micros ORDER BY number)
+        INTO books_shard, sequences, balances
+        FROM unnest(account_ids) WITH ORDINALITY AS leg (account_id, number)
+        JOIN accounts held ON held.id = leg.account_id;
     ELSE
-        SELECT min(held.shard) INTO books_shard
-        FROM (
-            SELECT a.shard
+        SELECT min(held.shard), array_agg(held.last_sequence ORDER BY number), array_agg(held.balance_micros ORDER BY number)
+        INTO books_shard, sequences, balances
+        FROM unnest(account_ids) WITH ORDINALITY AS leg (account_id, number)
+        JOIN (
+            SELECT a.id, a.shard, a.last_sequence, a.balance_micros
             FROM accounts a
             WHERE a.id = ANY (account_ids)
             ORDER BY (a.kind IN ('wallet', 'debt')) DESC, a.id
             FOR NO KEY UPDATE
-        ) held;
+        ) held ON held.id = leg.account_id;
     END IF;
-    IF books_shard IS NULL THEN
+    IF cardinality(sequences) IS DISTINCT FROM cardinality(account_ids) THEN
         RETURN;
     END IF;
     SELECT sha256(convert_to(
@@ -58,13 +65,13 @@ BEGIN
         made.id,
         leg.number - 1,
         leg.account_id,
-        held.last_sequence + row_number() OVER account_order,
+        leg.last_sequence + row_number() OVER account_order,
         leg.amount_micros,
-        held.balance_micros + sum_micros(leg.amount_micros) OVER account_order,
+        leg.balance_micros + sum_micros(leg.amount_micros) OVER account_order,
         told_created_at
     FROM made
-    CROSS JOIN unnest(account_ids, amounts) WITH ORDINALITY AS leg (account_id, amount_micros, number)
-    JOIN accounts held ON held.id = leg.account_id
+    CROSS JOIN unnest(account_ids, amounts, sequences, balances)
+        WITH ORDINALITY AS leg (account_id, amount_micros, last_sequence, balance_micros, number)
     WINDOW account_order AS (PARTITION BY leg.account_id ORDER BY leg.number ROWS UNBOUNDED PRECEDING);
     IF FOUND THEN
         transfer_id := new_id;
@@ -100,14 +107,29 @@ AS $$
 #variable_conflict use_column
 DECLARE
     places integer[];
+    leg_shards smallint[];
+    sequences bigint[];
+    balances bigint[];
     shards smallint[];
     digests bytea[];
+    written bigint;
 BEGIN
-    PERFORM
-    FROM accounts a
-    WHERE a.id = ANY (account_ids)
-    ORDER BY (a.kind IN ('wallet', 'debt')) DESC, a.id
-    FOR NO KEY UPDATE;
+    SELECT
+        array_agg(held.shard ORDER BY leg.number),
+        array_agg(held.last_sequence ORDER BY leg.number),
+        array_agg(held.balance_micros ORDER BY leg.number)
+    INTO leg_shards, sequences, balances
+    FROM unnest(account_ids) WITH ORDINALITY AS leg (account_id, number)
+    JOIN (
+        SELECT a.id, a.shard, a.last_sequence, a.balance_micros
+        FROM accounts a
+        WHERE a.id = ANY (account_ids)
+        ORDER BY (a.kind IN ('wallet', 'debt')) DESC, a.id
+        FOR NO KEY UPDATE
+    ) held ON held.id = leg.account_id;
+    IF cardinality(sequences) IS DISTINCT FROM cardinality(account_ids) THEN
+        RETURN;
+    END IF;
 
     SELECT array_agg(told.place ORDER BY told.place, number) INTO places
     FROM unnest(entry_counts) WITH ORDINALITY AS told (entry_count, place)
@@ -117,19 +139,16 @@ BEGIN
     FROM (
         SELECT
             leg.place,
-            min(a.shard) AS shard,
+            min(leg.shard) AS shard,
             sha256(convert_to(
                 min(told.reason) || string_agg('|' || leg.account_id || ':' || leg.amount_micros, '' ORDER BY leg.number),
                 'UTF8'
             )) AS digest
-        FROM unnest(places, account_ids, amounts) WITH ORDINALITY AS leg (place, account_id, amount_micros, number)
+        FROM unnest(places, leg_shards, account_ids, amounts)
+            WITH ORDINALITY AS leg (place, shard, account_id, amount_micros, number)
         JOIN unnest(reasons) WITH ORDINALITY AS told (reason, place) ON told.place = leg.place
-        LEFT JOIN accounts a ON a.id = leg.account_id
         GROUP BY leg.place
     ) legs;
-    IF array_position(shards, NULL) IS NOT NULL THEN
-        RETURN;
-    END IF;
 
     WITH made AS (
         INSERT INTO transfers (
@@ -152,14 +171,19 @@ BEGIN
         made.id,
         row_number() OVER (PARTITION BY leg.place ORDER BY leg.number) - 1,
         leg.account_id,
-        held.last_sequence + row_number() OVER account_order,
+        leg.last_sequence + row_number() OVER account_order,
         leg.amount_micros,
-        held.balance_micros + sum_micros(leg.amount_micros) OVER account_order,
+        leg.balance_micros + sum_micros(leg.amount_micros) OVER account_order,
         made.created_at
-    FROM unnest(places, account_ids, amounts) WITH ORDINALITY AS leg (place, account_id, amount_micros, number)
+    FROM unnest(places, account_ids, amounts, sequences, balances)
+        WITH ORDINALITY AS leg (place, account_id, amount_micros, last_sequence, balance_micros, number)
     JOIN made ON made.id = new_ids[leg.place]
-    JOIN accounts held ON held.id = leg.account_id
     WINDOW account_order AS (PARTITION BY leg.account_id ORDER BY leg.number ROWS UNBOUNDED PRECEDING);
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written = cardinality(account_ids) THEN
+        RETURN QUERY SELECT told.id, false FROM unnest(new_ids) WITH ORDINALITY AS told (id, place) ORDER BY told.place;
+        RETURN;
+    END IF;
 
     IF EXISTS (
         SELECT

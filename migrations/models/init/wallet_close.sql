@@ -111,7 +111,7 @@ BEGIN
             SELECT count(*)
             FROM transfers t
             WHERE t.shard = told_shard AND t.reason = 'usage_depleted'
-                AND t.created_at >= begin_at AND t.effective_at >= begin_at AND t.effective_at < end_at
+                AND t.effective_at >= begin_at AND t.effective_at < end_at
         ),
         closed_at
     );
