@@ -75,6 +75,9 @@ class MariaDBServer(MySQLFamilyServer):
             "enforce-storage-engine": "InnoDB",
             "symbolic-links": "OFF",
             "userstat": "ON",
+            "performance-schema": "ON",
+            "performance-schema-instrument": "transaction=ON",
+            "performance-schema-consumer-events-transactions-current": "ON",
             "skip-log-bin": "ON",
         }
 

@@ -60,6 +60,8 @@ class Dialect:
     storage_query: str
     transactions_query: str
     prepared_transactions_query: str
+    prepared_strangers_query: str
+    tells_locks_of_prepared: bool
     watch_query: str
     excess_query: str
     unsafe_settings: tuple[UnsafeSetting, ...]
@@ -108,6 +110,8 @@ def mysql(name: str) -> Dialect:
         storage_query=read_query("storage_mysql.sql"),
         transactions_query=read_query("transactions_mysql.sql"),
         prepared_transactions_query="XA RECOVER CONVERT XID",
+        prepared_strangers_query=read_query("prepared_strangers_mysql.sql"),
+        tells_locks_of_prepared=True,
         watch_query=read_query("watch_mysql.sql"),
         excess_query=read_query("excess_mysql.sql"),
         unsafe_settings=(PARTIAL_REVOKES, ENDLESS_SYSTEM_TABLESPACE),
@@ -125,6 +129,7 @@ def mysql(name: str) -> Dialect:
             "performance_schema.threads",
             "performance_schema.events_statements_current",
             "performance_schema.events_transactions_current",
+            "performance_schema.data_locks",
         ),
     )
 
@@ -140,6 +145,8 @@ def mariadb(name: str) -> Dialect:
         storage_query=read_query("storage_mariadb.sql"),
         transactions_query=read_query("transactions_mariadb.sql"),
         prepared_transactions_query="XA RECOVER",
+        prepared_strangers_query=read_query("prepared_strangers_mariadb.sql"),
+        tells_locks_of_prepared=False,
         watch_query=read_query("watch_mariadb.sql"),
         excess_query=read_query("excess_mariadb.sql"),
         unsafe_settings=(SYMBOLIC_LINKS,),
@@ -152,6 +159,9 @@ def mariadb(name: str) -> Dialect:
             "mysql.tables_priv",
             "mysql.procs_priv",
             "mysql.roles_mapping",
+            "performance_schema.threads",
+            "performance_schema.events_transactions_current",
+            "performance_schema.events_statements_summary_by_user_by_event_name",
         ),
     )
 
