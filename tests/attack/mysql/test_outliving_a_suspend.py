@@ -114,17 +114,24 @@ async def test_a_login_begun_before_and_finished_after_gets_nothing(
     assert (report.sessions, report.drift) == (0, [])
 
 
-async def test_a_tenant_that_drops_its_database_and_makes_it_again_is_locked_out_by_a_suspend(
+async def test_a_tenant_that_drops_its_database_to_make_it_again_is_locked_out_by_a_suspend(
     tenant: MySQLTenant,
 ) -> None:
     async with tenant.connected() as connection:
         await fetched(connection, f"DROP DATABASE {tenant.database}")
-        with pytest.raises(DatabaseMissingError):
-            await tenant.want(State.SUSPENDED)
+        await tenant.want(State.SUSPENDED)
         assert not await is_alive(connection)
     with pytest.raises(REFUSED, match="locked"):
         async with tenant.connected(database=""):
             pass
+    assert await tenant.drift() == ["database_missing"]
+    with pytest.raises(DatabaseMissingError):
+        await tenant.want(State.RUNNING)
+    with pytest.raises(REFUSED, match="locked"):
+        async with tenant.connected(database=""):
+            pass
+    await tenant.want(State.TERMINATED)
+    assert await tenant.drift() == []
 
 
 @pytest.mark.parametrize(

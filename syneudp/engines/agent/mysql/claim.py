@@ -87,7 +87,7 @@ class MySQLClaim:
     async def close_login(self, row: RegistryRow) -> int:
         """Lock, revoke, kill: each alone leaves a tenant able to write.
 
-        A tenant may drop its database and make it again, so a missing one is told only after the account is closed.
+        A tenant may drop its database: that closes its account all the same, and the report tells what is missing.
         """
         seen = await self._seen(row)
         if seen.account is None:
@@ -96,10 +96,7 @@ class MySQLClaim:
         await self._discard(row, seen)
         await self.session.run(statements.revoke_all(row))
         await self._send_guests_away(row)
-        ended = await self._sweep_and_roll_back(row)
-        if not seen.database:
-            raise DatabaseMissingError
-        return ended
+        return await self._sweep_and_roll_back(row)
 
     async def end_previous_password(self, row: RegistryRow, /) -> int:
         """Discard it and end every session: the server does not tell by which password one came in."""
