@@ -9,9 +9,12 @@ from syneudp import catalog, instances
 from syneudp.catalog import HostState
 from syneudp.commands.ledger_audit import audit_books
 from syneudp.engines.agent.apply import apply
+from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.errors import FencedError, GenerationStaleError
-from syneudp.engines.agent.mysql import MySQLDriver
+from syneudp.engines.agent.mysql import MySQLDriver, registry
 from syneudp.engines.agent.mysql.claim import MySQLClaim
+from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.spares import fill
 from syneudp.engines.client import AgentClient
 from syneudp.engines.contract import Desired, Engine, Limits, State
 from syneudp.engines.verifiers import generate_password, verifiers_for
@@ -132,6 +135,39 @@ async def test_the_registry_row_fences_an_agent_whose_lock_another_node_does_not
         assert report is not None
         assert (report.state, report.applied_generation, report.drift) == (State.SUSPENDED, 3, [])
     await apply(leader, instance_id=instance_id, desired=desired(4, State.TERMINATED, password), may_create=False)
+
+
+async def test_a_spare_that_was_opened_too_late_is_closed_again_where_a_newer_suspend_stands(
+    cluster: Cluster, drivers: list[MySQLDriver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id, password = new_id(), generate_password()
+    leader, late = drivers
+    await fill(late, size=1)
+    written = registry.write_outcome
+    overtaken = False
+
+    async def write_after_a_newer_suspend(session: Session, row: RegistryRow, *, of: str) -> None:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken = True
+            await apply(
+                leader, instance_id=instance_id, desired=desired(2, State.SUSPENDED, password), may_create=False
+            )
+        await written(session, row, of=of)
+
+    monkeypatch.setattr(registry, "write_outcome", write_after_a_newer_suspend)
+    with pytest.raises(FencedError):
+        await apply(late, instance_id=instance_id, desired=desired(1, State.RUNNING, password), may_create=True)
+    assert overtaken
+    for driver in drivers:
+        report = await driver.report(instance_id)
+        assert report is not None
+        assert (report.state, report.applied_generation, report.drift) == (State.SUSPENDED, 2, [])
+        for node in cluster.nodes:
+            with pytest.raises(REFUSED):
+                async with connected(node, user=report.username, password=password, database=report.database):
+                    pass
+    await apply(leader, instance_id=instance_id, desired=desired(3, State.TERMINATED, password), may_create=False)
 
 
 async def test_a_killed_node_loses_nothing_that_was_confirmed(
