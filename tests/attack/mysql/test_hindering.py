@@ -91,6 +91,25 @@ async def test_the_system_tablespace_that_no_meter_sees_has_an_end(root: Any, pa
         assert space != 0
 
 
+async def test_the_temporary_tablespace_that_all_of_mariadb_shares_has_an_end(root: Any, pair: Pair) -> None:
+    ((path,),) = await fetched(root, "SELECT @@innodb_temp_data_file_path")
+    if pair.attacker.server.flavour == "mariadb":
+        assert path.endswith(":max:4G")
+        assert await refused_with(pair, "SET GLOBAL innodb_temp_data_file_path = 'ibtmp1:12M:autoextend'") == 1238
+    else:
+        await pair.run("CREATE TEMPORARY TABLE passing (n INT)")
+        ((measured,),) = await fetched(
+            root,
+            f"SELECT COUNT(*) FROM information_schema.INNODB_SESSION_TEMP_TABLESPACES WHERE ID = {await own_id(pair)}",
+        )
+        assert measured >= 1
+
+
+async def own_id(pair: Pair) -> int:
+    ((session_id,),) = await pair.run("SELECT CONNECTION_ID()")
+    return int(session_id)
+
+
 @pytest.mark.parametrize("state", [State.SUSPENDED, State.RUNNING, State.TERMINATED], ids=["suspend", "rotate", "end"])
 @pytest.mark.parametrize("statements", HOLDING)
 async def test_what_a_session_holds_does_not_hold_the_agent(pair: Pair, statements: str, state: State) -> None:
