@@ -63,6 +63,27 @@ async def test_what_a_tenant_leaves_in_its_database_keeps_it_neither_from_a_susp
     assert await pair.attacker.drift() == []
 
 
+async def test_a_database_that_its_tenant_made_read_only_is_suspended_resumed_and_ended(pair: Pair, root: Any) -> None:
+    made_read_only = "ALTER DATABASE {own} READ ONLY = 1"
+    if pair.attacker.server.flavour == "mariadb":
+        assert await refused_with(pair, made_read_only) == pymysql.constants.ER.PARSE_ERROR
+        return
+    await pair.run(made_read_only)
+    with pytest.raises(CUT, match="3989"):
+        await pair.run("INSERT INTO mine VALUES (1, 'x')")
+    for state in (State.SUSPENDED, State.RUNNING):
+        await pair.attacker.want(state)
+        assert await pair.attacker.drift() == []
+    async with pair.attacker.connected() as session:
+        assert await fetched(session, "SELECT * FROM mine") == []
+        await fetched(session, pair.fill("ALTER DATABASE {own} READ ONLY = 0"))
+        await fetched(session, "INSERT INTO mine VALUES (1, 'x')")
+        await fetched(session, pair.fill(made_read_only))
+    await pair.attacker.want(State.TERMINATED)
+    assert await fetched(root, f"SHOW DATABASES LIKE '{pair.attacker.database}'") == []
+    assert await pair.attacker.drift() == []
+
+
 async def test_no_table_is_put_into_another_folder_of_the_server(pair: Pair) -> None:
     for statement in (
         "CREATE TABLE elsewhere (n INT) DATA DIRECTORY = '/tmp'",
