@@ -3,6 +3,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import pymysql
 import pytest
 
 from syneudp import catalog, instances
@@ -26,7 +27,7 @@ from tests.engines.agent.postgresql.test_failover import confirmed, settle, use
 from tests.galera import Cluster, running_galera
 from tests.instances.agents import Agent, _agent
 from tests.instances.shop import TOKEN, customer, services, stock
-from tests.mysql_tenants import REFUSED, connected, is_alive
+from tests.mysql_tenants import REFUSED, connected, fetched, is_alive
 from tests.servers import ControlDatabase
 
 CUSTOMERS = 3
@@ -105,6 +106,20 @@ async def test_a_suspend_ends_the_sessions_of_every_node(cluster: Cluster, drive
             async with connected(each, user=user, password=password, database=database):
                 pass
     await apply(drivers[0], instance_id=instance_id, desired=desired(3, State.TERMINATED, password), may_create=False)
+
+
+async def test_no_transaction_is_prepared_on_a_cluster_whose_nodes_would_list_their_own_alone(
+    cluster: Cluster, drivers: list[MySQLDriver]
+) -> None:
+    instance_id, password = new_id(), generate_password()
+    made = await apply(
+        drivers[0], instance_id=instance_id, desired=desired(1, State.RUNNING, password), may_create=True
+    )
+    user, database = made.applied.username, made.applied.database
+    async with connected(cluster.nodes[1], user=user, password=password, database=database) as there:
+        with pytest.raises(pymysql.err.NotSupportedError, match="1235"):
+            await fetched(there, "XA START 'mine'")
+    await apply(drivers[0], instance_id=instance_id, desired=desired(2, State.TERMINATED, password), may_create=False)
 
 
 async def test_the_registry_row_fences_an_agent_whose_lock_another_node_does_not_know(
