@@ -35,7 +35,13 @@ def tls_context(server: MySQLFamilyServer) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def connected(
-    server: MySQLFamilyServer, *, user: str, password: str, database: str | None = None, tls: bool = True
+    server: MySQLFamilyServer,
+    *,
+    user: str,
+    password: str,
+    database: str | None = None,
+    tls: bool = True,
+    program: str = "",
 ) -> AsyncIterator[Any]:
     connection = await aiomysql.connect(
         host=server.host,
@@ -46,6 +52,7 @@ async def connected(
         ssl=tls_context(server) if tls else None,
         autocommit=True,
         connect_timeout=10,
+        program_name=program,
     )
     try:
         yield connection
@@ -113,7 +120,7 @@ class MySQLTenant:
 
     @asynccontextmanager
     async def connected(
-        self, *, password: str | None = None, database: str | None = None, tls: bool = True
+        self, *, password: str | None = None, database: str | None = None, tls: bool = True, program: str = ""
     ) -> AsyncIterator[Any]:
         async with connected(
             self.server,
@@ -121,6 +128,7 @@ class MySQLTenant:
             password=password or self.password,
             database=self.database if database is None else database,
             tls=tls,
+            program=program,
         ) as connection:
             yield connection
 

@@ -10,6 +10,7 @@ from entrypoints.embedded.errors import EmbeddedEngineError
 from entrypoints.embedded.mysql_family import ROOT, ROOT_HOSTS, MySQLFamilyServer, ServerProgram
 from entrypoints.embedded.processes import run_to_end
 
+TEMPORARY_TABLESPACE: Final = "ibtmp1:12M:autoextend:max:4G"
 SYSTEM_SCRIPTS: Final = (
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",
@@ -74,7 +75,11 @@ class MariaDBServer(MySQLFamilyServer):
             "ssl-ca": str(certificate),
             "enforce-storage-engine": "InnoDB",
             "symbolic-links": "OFF",
+            "innodb-temp-data-file-path": TEMPORARY_TABLESPACE,
             "userstat": "ON",
+            "performance-schema": "ON",
+            "performance-schema-instrument": "transaction=ON",
+            "performance-schema-consumer-events-transactions-current": "ON",
             "skip-log-bin": "ON",
         }
 

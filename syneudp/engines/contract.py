@@ -14,6 +14,7 @@ PREVIOUS_PASSWORD_SECONDS_MAX: Final = 7 * 86_400
 VERIFIER_LENGTH_MAX: Final = 256
 PAGE_LIMIT_MAX: Final = 1000
 PASSWORD_CHANGED: Final = "verifier"
+DATABASE_MISSING: Final = "database_missing"
 
 Generation = Annotated[int, Field(ge=1, le=GENERATION_MAX, strict=True)]
 
@@ -112,6 +113,7 @@ class DatabaseReport(Message):
     """Registry and engine compared for one instance; applied_generation 0 means that nothing was applied yet.
 
     The drift PASSWORD_CHANGED is no fault: the tenant set a password of its own in SQL, which works until a rotation.
+    DATABASE_MISSING is none that sending again mends: the database is gone, by the tenant's own DROP or on the engine.
     """
 
     instance_id: UUID

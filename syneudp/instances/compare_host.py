@@ -12,7 +12,7 @@ from uuid import UUID
 
 from syneudp import catalog
 from syneudp.catalog import HostState, HostView
-from syneudp.engines.contract import PASSWORD_CHANGED, DatabaseReport, State
+from syneudp.engines.contract import DATABASE_MISSING, PASSWORD_CHANGED, DatabaseReport, State
 from syneudp.instances.intents import send_again
 from syneudp.instances.records import SELECT_RECORD, InstanceRecord, lock_record, record_of
 from syneudp.instances.recover_host import (
@@ -98,6 +98,11 @@ def difference(record: InstanceRecord, report: DatabaseReport) -> Difference | N
     return None if state and credential and not faults_of(report) else Difference.DRIFTED
 
 
+def lacks_database(record: InstanceRecord, report: DatabaseReport) -> bool:
+    """Tell whether an instance that once was and is wanted has no database on its engine any more."""
+    return DATABASE_MISSING in report.drift and record.ever_applied and record.removal is None
+
+
 def faults_of(report: DatabaseReport) -> list[str]:
     """List the drift that is to be mended: a password that the customer changed in SQL is left to work."""
     return [drift for drift in report.drift if drift != PASSWORD_CHANGED]
@@ -162,14 +167,21 @@ async def _compare_page(
             total += Comparison(unknown=await _tell_unknown(host, report))
             continue
         found = met.get(record.id)
-        again = found is Found.MISSING or (recovering and found is None and is_to_be_sent(record, report))
+        behind = report.applied_generation < record.applied_generation and not recovering
+        gone = lacks_database(record, report) and not behind
+        noted_gone = gone and found is Found.MISSING
+        again = not noted_gone and (
+            found is Found.MISSING or (recovering and found is None and is_to_be_sent(record, report))
+        )
         if record.last_event_at >= asked_at:
             total += Comparison(unseen=int(again))
+        elif gone:
+            total += Comparison(sent_again=0 if noted_gone else await _note_gone(host, record))
         elif again:
             total += Comparison(
                 sent_again=await transact(partial(bring_up, host=host, report=report, recovering=recovering))
             )
-        elif report.applied_generation < record.applied_generation and not recovering:
+        elif behind:
             total += Comparison(behind=1)
         elif record.id not in in_flight and difference(record, report):
             total += Comparison(sent_again=await transact(partial(mend, host=host, report=report)))
@@ -192,6 +204,11 @@ async def _count_missing(
     for record in missing:
         told += await transact(partial(note_missing, host=host, wallet_id=record.wallet_id, instance_id=record.id))
     return Comparison(missing=told)
+
+
+async def _note_gone(host: HostView, record: InstanceRecord) -> int:
+    """Treat a database that its engine alone lost like an instance that a restored host lost, without quarantine."""
+    return int(await transact(partial(note_missing, host=host, wallet_id=record.wallet_id, instance_id=record.id)))
 
 
 async def _tell_unknown(host: HostView, report: DatabaseReport) -> int:

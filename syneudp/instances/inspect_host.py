@@ -13,7 +13,7 @@ from uuid import UUID
 from syneudp.catalog import HostView
 from syneudp.engines.client import AgentClient
 from syneudp.engines.contract import PASSWORD_CHANGED, DatabaseReport, State
-from syneudp.instances.compare_host import IN_FLIGHT, KNOWN, detail_of, difference, mend
+from syneudp.instances.compare_host import IN_FLIGHT, KNOWN, detail_of, difference, lacks_database, mend
 from syneudp.instances.records import SELECT_RECORD, InstanceRecord, record_of
 from syneudp.kernel.database import reading, rows, transact
 
@@ -137,6 +137,8 @@ def _reported(report: DatabaseReport, record: InstanceRecord | None, in_flight: 
 def _finding(report: DatabaseReport, record: InstanceRecord | None, in_flight: set[UUID]) -> Finding:
     if record is None:
         return Finding.UNKNOWN_INSTANCE
+    if lacks_database(record, report):
+        return Finding.MISSING
     if record.id in in_flight:
         return Finding.ON_ITS_WAY
     found = difference(record, report)

@@ -5,7 +5,8 @@ engine, so that whoever dies in between leaves a row that `redo` finishes.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -168,7 +169,7 @@ async def _apply_locked(driver: Driver, instance_id: UUID, desired: Desired, *, 
             keeps_previous=driver.keeps_previous_password,
         )
         takes = known is None and accepted.state is State.RUNNING
-        taken = await claim.take_spare(accepted) if takes else None
+        taken = await _take_spare(claim, accepted) if takes else None
         if taken is not None:
             accepted, sessions_ended = taken, 0
         else:
@@ -187,21 +188,33 @@ async def _apply_locked(driver: Driver, instance_id: UUID, desired: Desired, *, 
     return Outcome(applied=applied, created=known is None, from_spare=taken is not None)
 
 
-async def _carry_out(claim: Claim, row: RegistryRow) -> int:
-    """Bring about what was accepted and write the outcome down.
+async def _take_spare(claim: Claim, row: RegistryRow) -> RegistryRow | None:
+    async with _newer_brought_about(claim):
+        return await claim.take_spare(row)
 
-    Where somebody without this lock accepted something newer in between, the statements here came too late and may
-    have undone his: what the registry then says is brought about once more before FencedError goes on.
-    """
+
+async def _carry_out(claim: Claim, row: RegistryRow) -> int:
+    """Bring about what was accepted and write the outcome down."""
     sessions_ended = await _bring_about(claim, row)
-    try:
+    async with _newer_brought_about(claim):
         await claim.write(_carried_out(row))
+    return sessions_ended
+
+
+@asynccontextmanager
+async def _newer_brought_about(claim: Claim) -> AsyncIterator[None]:
+    """Bring about once more what the registry says before FencedError goes on.
+
+    Somebody without this lock accepted something newer in between: the statements here came too late and may have
+    undone his.
+    """
+    try:
+        yield
     except FencedError:
         newer = await claim.read()
         if newer is not None:
             await _bring_about(claim, newer)
         raise
-    return sessions_ended
 
 
 async def _bring_about(claim: Claim, row: RegistryRow) -> int:

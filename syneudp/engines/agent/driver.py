@@ -172,8 +172,9 @@ class Claim(Protocol):
     async def close_login(self, row: RegistryRow) -> int:
         """Set limits and verifier like `open_login`, refuse the user, end its sessions until none is left, twice.
 
-        Returns only when no session of that user and in that database is left, with the number ended. Raises
-        `DatabaseMissingError` when the database or user is gone.
+        Returns only when no session of that user and in that database is left, with the number ended. A database that
+        is gone is closed like one that is there, and told by its report; a user that is gone raises
+        `DatabaseMissingError`.
         """
         ...
 

@@ -74,7 +74,7 @@ EVENTS: Final[Mapping[EventKind, str]] = {
     EventKind.STORAGE_CURBED: "Kept from growing, since its storage is full",
     EventKind.STORAGE_FREED: "Storage is below 95 % again, all limits on growth lifted",
     EventKind.STORAGE_ROOM: "An hour to make room began",
-    EventKind.MISSING: "The engine did not know this database, metering ended",
+    EventKind.MISSING: "The engine no longer has this database, metering ended",
     EventKind.FOUND_AGAIN: "The engine knows this database again",
     EventKind.ENGINE_RESTORED: "The engine was restored from a backup and was told again",
 }

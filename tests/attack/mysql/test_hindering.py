@@ -63,6 +63,27 @@ async def test_what_a_tenant_leaves_in_its_database_keeps_it_neither_from_a_susp
     assert await pair.attacker.drift() == []
 
 
+async def test_a_database_that_its_tenant_made_read_only_is_suspended_resumed_and_ended(pair: Pair, root: Any) -> None:
+    made_read_only = "ALTER DATABASE {own} READ ONLY = 1"
+    if pair.attacker.server.flavour == "mariadb":
+        assert await refused_with(pair, made_read_only) == pymysql.constants.ER.PARSE_ERROR
+        return
+    await pair.run(made_read_only)
+    with pytest.raises(CUT, match="3989"):
+        await pair.run("INSERT INTO mine VALUES (1, 'x')")
+    for state in (State.SUSPENDED, State.RUNNING):
+        await pair.attacker.want(state)
+        assert await pair.attacker.drift() == []
+    async with pair.attacker.connected() as session:
+        assert await fetched(session, "SELECT * FROM mine") == []
+        await fetched(session, pair.fill("ALTER DATABASE {own} READ ONLY = 0"))
+        await fetched(session, "INSERT INTO mine VALUES (1, 'x')")
+        await fetched(session, pair.fill(made_read_only))
+    await pair.attacker.want(State.TERMINATED)
+    assert await fetched(root, f"SHOW DATABASES LIKE '{pair.attacker.database}'") == []
+    assert await pair.attacker.drift() == []
+
+
 async def test_no_table_is_put_into_another_folder_of_the_server(pair: Pair) -> None:
     for statement in (
         "CREATE TABLE elsewhere (n INT) DATA DIRECTORY = '/tmp'",
@@ -89,6 +110,25 @@ async def test_the_system_tablespace_that_no_meter_sees_has_an_end(root: Any, pa
             f"SELECT SPACE FROM information_schema.INNODB_SYS_TABLES WHERE NAME = '{pair.attacker.database}/hidden'",
         )
         assert space != 0
+
+
+async def test_the_temporary_tablespace_that_all_of_mariadb_shares_has_an_end(root: Any, pair: Pair) -> None:
+    ((path,),) = await fetched(root, "SELECT @@innodb_temp_data_file_path")
+    if pair.attacker.server.flavour == "mariadb":
+        assert path.endswith(":max:4G")
+        assert await refused_with(pair, "SET GLOBAL innodb_temp_data_file_path = 'ibtmp1:12M:autoextend'") == 1238
+    else:
+        await pair.run("CREATE TEMPORARY TABLE passing (n INT)")
+        ((measured,),) = await fetched(
+            root,
+            f"SELECT COUNT(*) FROM information_schema.INNODB_SESSION_TEMP_TABLESPACES WHERE ID = {await own_id(pair)}",
+        )
+        assert measured >= 1
+
+
+async def own_id(pair: Pair) -> int:
+    ((session_id,),) = await pair.run("SELECT CONNECTION_ID()")
+    return int(session_id)
 
 
 @pytest.mark.parametrize("state", [State.SUSPENDED, State.RUNNING, State.TERMINATED], ids=["suspend", "rotate", "end"])

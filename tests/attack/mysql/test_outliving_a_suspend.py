@@ -95,6 +95,15 @@ async def test_a_lock_name_that_a_tenant_can_guess_does_not_hold_its_suspend_up(
         await asyncio.wait_for(tenant.want(State.SUSPENDED), 5)
 
 
+async def test_a_lock_name_that_a_suspended_tenant_held_is_free_again(tenant: MySQLTenant, root: Any) -> None:
+    async with tenant.connected() as connection:
+        assert await fetched(connection, "SELECT GET_LOCK('held', 1)") == [(1,)]
+        assert await fetched(root, "SELECT IS_FREE_LOCK('held')") == [(0,)]
+        await tenant.want(State.SUSPENDED)
+        assert await fetched(root, "SELECT IS_FREE_LOCK('held'), GET_LOCK('held', 0)") == [(1, 1)]
+        await fetched(root, "SELECT RELEASE_LOCK('held')")
+
+
 @pytest.mark.parametrize("state", [State.SUSPENDED, State.RUNNING], ids=["suspend", "rotation"])
 async def test_a_login_begun_before_and_finished_after_gets_nothing(
     tenant: MySQLTenant, driver: MySQLDriver, monkeypatch: pytest.MonkeyPatch, state: State
@@ -114,17 +123,24 @@ async def test_a_login_begun_before_and_finished_after_gets_nothing(
     assert (report.sessions, report.drift) == (0, [])
 
 
-async def test_a_tenant_that_drops_its_database_and_makes_it_again_is_locked_out_by_a_suspend(
+async def test_a_tenant_that_drops_its_database_to_make_it_again_is_locked_out_by_a_suspend(
     tenant: MySQLTenant,
 ) -> None:
     async with tenant.connected() as connection:
         await fetched(connection, f"DROP DATABASE {tenant.database}")
-        with pytest.raises(DatabaseMissingError):
-            await tenant.want(State.SUSPENDED)
+        await tenant.want(State.SUSPENDED)
         assert not await is_alive(connection)
     with pytest.raises(REFUSED, match="locked"):
         async with tenant.connected(database=""):
             pass
+    assert await tenant.drift() == ["database_missing"]
+    with pytest.raises(DatabaseMissingError):
+        await tenant.want(State.RUNNING)
+    with pytest.raises(REFUSED, match="locked"):
+        async with tenant.connected(database=""):
+            pass
+    await tenant.want(State.TERMINATED)
+    assert await tenant.drift() == []
 
 
 @pytest.mark.parametrize(

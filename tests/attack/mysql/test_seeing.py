@@ -62,6 +62,28 @@ async def test_no_catalogue_shows_another_tenants_names_objects_queries_or_varia
     assert shown == {}
 
 
+@pytest.mark.parametrize("catalogue", CATALOGUES)
+async def test_no_catalogue_shows_what_another_tenants_program_calls_itself(
+    pair: Pair, root: Any, catalogue: str
+) -> None:
+    tables = await fetched(root, f"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{catalogue}'")
+    async with pair.victim.connected(program="victimsprogram") as named, pair.attacker.connected(program="mine") as own:
+        attributes = (
+            "SELECT ATTR_VALUE FROM performance_schema.session_connect_attrs WHERE ATTR_VALUE = 'victimsprogram'"
+        )
+        assert await fetched(root, attributes) == [("victimsprogram",)]
+        seen = {
+            table: "victimsprogram" in await seen_by(pair, f"SELECT * FROM {catalogue}.{table}") for (table,) in tables
+        }
+        assert [table for table, shown in seen.items() if shown] == []
+        assert "victimsprogram" not in await seen_by(pair, "SHOW FULL PROCESSLIST")
+        mine = (
+            "SELECT ATTR_VALUE FROM performance_schema.session_account_connect_attrs WHERE ATTR_NAME = 'program_name'"
+        )
+        assert ("mine",) in await fetched(own, mine)
+        assert await fetched(named, "SELECT 1") == [(1,)]
+
+
 @pytest.mark.parametrize("statement", SHOWN)
 async def test_what_the_server_shows_holds_nothing_of_another_tenant(pair: Pair, statement: str) -> None:
     await at_work(pair)

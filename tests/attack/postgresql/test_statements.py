@@ -56,6 +56,8 @@ OWN_LIMITS = [
     "ALTER SYSTEM SET temp_file_limit = -1",
 ]
 OWN_DATABASE = [
+    "DROP DATABASE {own}",
+    "DROP DATABASE {own} WITH (FORCE)",
     "ALTER DATABASE {own} RENAME TO mine",
     "ALTER DATABASE {own} OWNER TO {me}",
     "ALTER DATABASE {own} SET search_path = evil",
@@ -71,6 +73,8 @@ OWN_DATABASE = [
 ]
 OTHERS_DATABASES = [
     "SELECT pg_database_size('{other}')",
+    "DROP DATABASE {other}",
+    "DROP DATABASE {other} WITH (FORCE)",
     "ALTER DATABASE {other} OWNER TO {me}",
     "GRANT CONNECT ON DATABASE {other} TO {me}",
     "ALTER DATABASE {other} ALLOW_CONNECTIONS false",

@@ -1,25 +1,25 @@
 """One instance's statements on MySQL or MariaDB, all on the connection that holds its lock."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import pymysql
 from pymysql.constants import ER
 
 from syneudp.engines.agent.driver import RegistryRow
-from syneudp.engines.agent.errors import DatabaseMissingError
-from syneudp.engines.agent.mysql import registry, statements
+from syneudp.engines.agent.errors import DatabaseMissingError, EngineUnavailableError
+from syneudp.engines.agent.mysql import prepared, registry, statements
 from syneudp.engines.agent.mysql.connections import Pool, Session
 from syneudp.engines.agent.mysql.dialects import Dialect
 from syneudp.engines.agent.mysql.observe import Observed, observe
-from syneudp.engines.agent.mysql.statements import PreparedTransaction
 from syneudp.engines.agent.mysql.sweep import end_sessions
 from syneudp.engines.agent.mysql.trespass import end_trespassers, send_guests_away
 
 SCHEMA_READ_ONLY: Final = 3989
 EMPTY_PASSWORD_NOT_RETAINED: Final = 3878
 OTHER_PLUGIN_NOT_RETAINED: Final = 3894
+DROP_ATTEMPTS: Final = 3
 NOTHING_TO_RETAIN: Final = frozenset({EMPTY_PASSWORD_NOT_RETAINED, OTHER_PLUGIN_NOT_RETAINED})
 
 
@@ -87,7 +87,7 @@ class MySQLClaim:
     async def close_login(self, row: RegistryRow) -> int:
         """Lock, revoke, kill: each alone leaves a tenant able to write.
 
-        A tenant may drop its database and make it again, so a missing one is told only after the account is closed.
+        A tenant may drop its database: that closes its account all the same, and the report tells what is missing.
         """
         seen = await self._seen(row)
         if seen.account is None:
@@ -96,10 +96,7 @@ class MySQLClaim:
         await self._discard(row, seen)
         await self.session.run(statements.revoke_all(row))
         await self._send_guests_away(row)
-        ended = await self._sweep(row, newer_too=True)
-        if not seen.database:
-            raise DatabaseMissingError
-        return ended
+        return await self._sweep_and_roll_back(row)
 
     async def end_previous_password(self, row: RegistryRow, /) -> int:
         """Discard it and end every session: the server does not tell by which password one came in."""
@@ -128,7 +125,7 @@ class MySQLClaim:
         """Lock, kill, drop database and user."""
         sessions_ended = 0
         if await self._lock(row):
-            sessions_ended = await self._sweep(row, newer_too=True)
+            sessions_ended = await self._sweep_and_roll_back(row)
             await self._send_guests_away(row)
         await self._drop_database(row)
         await self.session.run(statements.drop_user(row))
@@ -166,17 +163,21 @@ class MySQLClaim:
         return seen
 
     async def _drop_database(self, row: RegistryRow) -> None:
-        """Drop the database even where the tenant left a prepared XA transaction, which outlives its session.
+        """Drop the database even where the tenant left a prepared XA transaction, whose locks outlive its session.
 
-        The server does not tell whose such a transaction is. One that stayed prepared all the while the drop waited
-        is no two-phase commit under way, so it is rolled back, whoever left it.
+        Raises EngineUnavailableError where one stands in the way that may be a neighbour's. MariaDB, which does not
+        tell what such a one locks, would keep the database for ever: there it is rolled back if it stayed all along.
         """
-        before = await self._prepared()
+        standing = await prepared.roll_back_all_of(self.session, self.dialect, row)
+        attempts = 1
         while not await self._dropped(row):
-            now = await self._prepared()
-            for transaction in before & now:
-                await self._roll_back(transaction)
-            before = now
+            standing &= await prepared.roll_back_all_of(self.session, self.dialect, row)
+            if standing and not self.dialect.tells_locks_of_prepared:
+                await prepared.roll_back(self.session, standing.pop())
+            elif attempts == DROP_ATTEMPTS:
+                raise EngineUnavailableError
+            else:
+                attempts += 1
 
     async def _dropped(self, row: RegistryRow) -> bool:
         try:
@@ -195,17 +196,6 @@ class MySQLClaim:
             for other in others:
                 await end_trespassers(other)
 
-    async def _prepared(self) -> set[PreparedTransaction]:
-        found = await self.session.rows(self.dialect.prepared_transactions_query)
-        return {_prepared(record) for record in found}
-
-    async def _roll_back(self, transaction: PreparedTransaction) -> None:
-        try:
-            await self.session.run(statements.roll_back_prepared(transaction))
-        except pymysql.err.MySQLError as failure:
-            if failure.args[0] != ER.XAER_NOTA:
-                raise
-
     async def _lock(self, row: RegistryRow) -> bool:
         try:
             await self.session.run(statements.lock_user(row))
@@ -215,18 +205,15 @@ class MySQLClaim:
             raise
         return True
 
+    async def _sweep_and_roll_back(self, row: RegistryRow) -> int:
+        await prepared.look(self.session, self.dialect)
+        ended = await self._sweep(row, newer_too=True)
+        await prepared.roll_back_all_of(self.session, self.dialect, row)
+        return ended
+
     async def _sweep(self, row: RegistryRow, *, newer_too: bool) -> int:
         return await end_sessions(self.pool, self.session, row, newer_too=newer_too)
 
 
 def _stops_growing(row: RegistryRow) -> bool:
     return not row.limits.may_grow and row.accepted_generation != row.applied_generation
-
-
-def _prepared(record: dict[str, Any]) -> PreparedTransaction:
-    data = record["data"]
-    raw = bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else bytes(data)
-    end = record["gtrid_length"]
-    return PreparedTransaction(
-        format_id=record["formatID"], global_part=raw[:end], branch=raw[end : end + record["bqual_length"]]
-    )

@@ -13,6 +13,7 @@ from syneudp.engines.verifiers import check_verifier
 
 VERSION: Final = re.compile(r"(\d+)\.(\d+)\.\d+")
 MARIADB_MINORS: Final = 100
+TELLS_TEMP_SPACE: Final = 5
 MARIADB_MARK: Final = "mariadb"
 SUPPORTED: Final = "MySQL 8.4 and 9.7, MariaDB 10.11 and 11.x"
 
@@ -42,6 +43,12 @@ ENDLESS_SYSTEM_TABLESPACE: Final = UnsafeSetting(
     fault="tables in the system tablespace escape the meter and it may grow without end: give innodb_data_file_path a"
     " max, such as ibdata1:12M:autoextend:max:64M",
 )
+ENDLESS_TEMPORARY_TABLESPACE: Final = UnsafeSetting(
+    variable="innodb_temp_data_file_path",
+    values=re.compile(".*:autoextend"),
+    fault="temporary tables of one tenant may fill the disk of all: give innodb_temp_data_file_path a max, such as"
+    " ibtmp1:12M:autoextend:max:4G",
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class Dialect:
     storage_query: str
     transactions_query: str
     prepared_transactions_query: str
+    prepared_strangers_query: str
+    tells_locks_of_prepared: bool
     watch_query: str
     excess_query: str
     unsafe_settings: tuple[UnsafeSetting, ...]
@@ -108,6 +117,8 @@ def mysql(name: str) -> Dialect:
         storage_query=read_query("storage_mysql.sql"),
         transactions_query=read_query("transactions_mysql.sql"),
         prepared_transactions_query="XA RECOVER CONVERT XID",
+        prepared_strangers_query=read_query("prepared_strangers_mysql.sql"),
+        tells_locks_of_prepared=True,
         watch_query=read_query("watch_mysql.sql"),
         excess_query=read_query("excess_mysql.sql"),
         unsafe_settings=(PARTIAL_REVOKES, ENDLESS_SYSTEM_TABLESPACE),
@@ -125,12 +136,16 @@ def mysql(name: str) -> Dialect:
             "performance_schema.threads",
             "performance_schema.events_statements_current",
             "performance_schema.events_transactions_current",
+            "performance_schema.data_locks",
         ),
     )
 
 
-def mariadb(name: str) -> Dialect:
-    """Describe a MariaDB: accounts stand in mysql.global_priv, since its mysql.user shows no lock."""
+def mariadb(name: str, *, watch_query: str = "watch_mariadb.sql") -> Dialect:
+    """Describe a MariaDB: accounts stand in mysql.global_priv, since its mysql.user shows no lock.
+
+    From 11.5 on its process list tells what temporary space a session uses, which is what `watch_query` is for.
+    """
     return Dialect(
         name=name,
         flavour="mariadb",
@@ -140,9 +155,11 @@ def mariadb(name: str) -> Dialect:
         storage_query=read_query("storage_mariadb.sql"),
         transactions_query=read_query("transactions_mariadb.sql"),
         prepared_transactions_query="XA RECOVER",
-        watch_query=read_query("watch_mariadb.sql"),
+        prepared_strangers_query=read_query("prepared_strangers_mariadb.sql"),
+        tells_locks_of_prepared=False,
+        watch_query=read_query(watch_query),
         excess_query=read_query("excess_mariadb.sql"),
-        unsafe_settings=(SYMBOLIC_LINKS,),
+        unsafe_settings=(SYMBOLIC_LINKS, ENDLESS_TEMPORARY_TABLESPACE),
         limited=connections_and_statements,
         keeps_previous_password=False,
         agent_privileges=("CREATE USER", "PROCESS", "CONNECTION ADMIN"),
@@ -152,6 +169,9 @@ def mariadb(name: str) -> Dialect:
             "mysql.tables_priv",
             "mysql.procs_priv",
             "mysql.roles_mapping",
+            "performance_schema.threads",
+            "performance_schema.events_transactions_current",
+            "performance_schema.events_statements_summary_by_user_by_event_name",
         ),
     )
 
@@ -160,8 +180,13 @@ MYSQL_8_4: Final = mysql("MySQL 8.4")
 MYSQL_9_7: Final = mysql("MySQL 9.7")
 MARIADB_10_11: Final = mariadb("MariaDB 10.11")
 MARIADB_11: Final = mariadb("MariaDB 11")
+MARIADB_11_5: Final = mariadb("MariaDB 11.5", watch_query="watch_mariadb_11_5.sql")
 MYSQLS: Final = {(8, 4): MYSQL_8_4, (9, 7): MYSQL_9_7}
-MARIADBS: Final = {(10, 11): MARIADB_10_11, **{(11, minor): MARIADB_11 for minor in range(MARIADB_MINORS)}}
+MARIADBS: Final = {
+    (10, 11): MARIADB_10_11,
+    **{(11, minor): MARIADB_11 for minor in range(TELLS_TEMP_SPACE)},
+    **{(11, minor): MARIADB_11_5 for minor in range(TELLS_TEMP_SPACE, MARIADB_MINORS)},
+}
 
 
 def dialect_of(version_text: str) -> Dialect:

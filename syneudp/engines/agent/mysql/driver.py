@@ -7,7 +7,7 @@ from uuid import UUID
 
 from syneudp.engines.agent.driver import NAME_PATTERN, Cut, EngineFacts, Overrun, RegistryRow
 from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnavailableError
-from syneudp.engines.agent.mysql import registry
+from syneudp.engines.agent.mysql import prepared, registry
 from syneudp.engines.agent.mysql.claim import MySQLClaim
 from syneudp.engines.agent.mysql.connections import LoginRefusedError, Pool, Session, read_login
 from syneudp.engines.agent.mysql.dialects import Dialect, dialect_of, read_query
@@ -167,6 +167,7 @@ class MySQLDriver:
         dialect = self._spoken()
         async with self._pool.session() as session:
             cuts = list(await watch(session, dialect))
+            await prepared.look(session, dialect)
             users = await users_with_excess(session, dialect)
             rows = await registry.read_rows_of(session, users) if users else []
         for row in rows:

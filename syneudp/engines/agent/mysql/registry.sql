@@ -25,6 +25,14 @@ CREATE TABLE IF NOT EXISTS syneudpagent.databases (
     KEY databases_by_previous_until (previous_until)
 ) ENGINE = InnoDB;
 
+CREATE TABLE IF NOT EXISTS syneudpagent.prepared_transactions (
+    format_id BIGINT NOT NULL,
+    global_part VARBINARY(64) NOT NULL,
+    branch VARBINARY(64) NOT NULL,
+    username VARCHAR(96) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    PRIMARY KEY (format_id, global_part, branch)
+) ENGINE = InnoDB;
+
 CREATE TABLE IF NOT EXISTS syneudpagent.lock_names (
     one TINYINT NOT NULL PRIMARY KEY,
     salt CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -141,7 +141,8 @@ class PostgreSQLClaim:
 
     async def close_login(self, row: RegistryRow) -> int:
         """Refuse the user, end its sessions and sweep until none is left, twice."""
-        await self._require_present(row)
+        if not await self._connection.fetchval(FIND_ROLE, row.username):
+            raise DatabaseMissingError
         await self._set_role(row, login=False)
         if row.sets_verifier:
             await self._connection.execute(WRITE_ROTATION, row.username)

@@ -3,15 +3,19 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import pymysql
 import pytest
 
 from syneudp import catalog, instances
 from syneudp.catalog import HostState
 from syneudp.commands.ledger_audit import audit_books
 from syneudp.engines.agent.apply import apply
+from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.errors import FencedError, GenerationStaleError
-from syneudp.engines.agent.mysql import MySQLDriver
+from syneudp.engines.agent.mysql import MySQLDriver, registry
 from syneudp.engines.agent.mysql.claim import MySQLClaim
+from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.spares import fill
 from syneudp.engines.client import AgentClient
 from syneudp.engines.contract import Desired, Engine, Limits, State
 from syneudp.engines.verifiers import generate_password, verifiers_for
@@ -23,7 +27,7 @@ from tests.engines.agent.postgresql.test_failover import confirmed, settle, use
 from tests.galera import Cluster, running_galera
 from tests.instances.agents import Agent, _agent
 from tests.instances.shop import TOKEN, customer, services, stock
-from tests.mysql_tenants import REFUSED, connected, is_alive
+from tests.mysql_tenants import REFUSED, connected, fetched, is_alive
 from tests.servers import ControlDatabase
 
 CUSTOMERS = 3
@@ -104,6 +108,20 @@ async def test_a_suspend_ends_the_sessions_of_every_node(cluster: Cluster, drive
     await apply(drivers[0], instance_id=instance_id, desired=desired(3, State.TERMINATED, password), may_create=False)
 
 
+async def test_no_transaction_is_prepared_on_a_cluster_whose_nodes_would_list_their_own_alone(
+    cluster: Cluster, drivers: list[MySQLDriver]
+) -> None:
+    instance_id, password = new_id(), generate_password()
+    made = await apply(
+        drivers[0], instance_id=instance_id, desired=desired(1, State.RUNNING, password), may_create=True
+    )
+    user, database = made.applied.username, made.applied.database
+    async with connected(cluster.nodes[1], user=user, password=password, database=database) as there:
+        with pytest.raises(pymysql.err.NotSupportedError, match="1235"):
+            await fetched(there, "XA START 'mine'")
+    await apply(drivers[0], instance_id=instance_id, desired=desired(2, State.TERMINATED, password), may_create=False)
+
+
 async def test_the_registry_row_fences_an_agent_whose_lock_another_node_does_not_know(
     drivers: list[MySQLDriver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +150,39 @@ async def test_the_registry_row_fences_an_agent_whose_lock_another_node_does_not
         assert report is not None
         assert (report.state, report.applied_generation, report.drift) == (State.SUSPENDED, 3, [])
     await apply(leader, instance_id=instance_id, desired=desired(4, State.TERMINATED, password), may_create=False)
+
+
+async def test_a_spare_that_was_opened_too_late_is_closed_again_where_a_newer_suspend_stands(
+    cluster: Cluster, drivers: list[MySQLDriver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id, password = new_id(), generate_password()
+    leader, late = drivers
+    await fill(late, size=1)
+    written = registry.write_outcome
+    overtaken = False
+
+    async def write_after_a_newer_suspend(session: Session, row: RegistryRow, *, of: str) -> None:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken = True
+            await apply(
+                leader, instance_id=instance_id, desired=desired(2, State.SUSPENDED, password), may_create=False
+            )
+        await written(session, row, of=of)
+
+    monkeypatch.setattr(registry, "write_outcome", write_after_a_newer_suspend)
+    with pytest.raises(FencedError):
+        await apply(late, instance_id=instance_id, desired=desired(1, State.RUNNING, password), may_create=True)
+    assert overtaken
+    for driver in drivers:
+        report = await driver.report(instance_id)
+        assert report is not None
+        assert (report.state, report.applied_generation, report.drift) == (State.SUSPENDED, 2, [])
+        for node in cluster.nodes:
+            with pytest.raises(REFUSED):
+                async with connected(node, user=report.username, password=password, database=report.database):
+                    pass
+    await apply(leader, instance_id=instance_id, desired=desired(3, State.TERMINATED, password), may_create=False)
 
 
 async def test_a_killed_node_loses_nothing_that_was_confirmed(

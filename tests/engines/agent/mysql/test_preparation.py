@@ -4,11 +4,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from entrypoints.embedded import MySQLFamilyServer
+from entrypoints.embedded import MariaDBServer, MySQLFamilyServer
 from syneudp.engines.agent.driver import PrepareOrder
 from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnavailableError, EngineUnpreparedError
 from syneudp.engines.agent.mysql import MySQLDriver, prepare
 from tests.mysql_tenants import AGENT_HOST, connected, fetched, opened_driver
+from tests.servers import running_mysql
 
 
 def _order(server: MySQLFamilyServer, admin_url: str, *hosts: str) -> PrepareOrder:
@@ -78,6 +79,15 @@ async def test_a_host_part_that_means_everywhere_or_is_none_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="host parts"):
         await prepare(_order(engine_server, _agent_url(engine_server, "nobody"), host))
+
+
+async def test_a_mariadb_whose_temporary_tablespace_has_no_end_is_refused() -> None:
+    endless = {"innodb-temp-data-file-path": "ibtmp1:12M:autoextend"}
+    with (
+        running_mysql(MariaDBServer, settings=endless) as server,
+        pytest.raises(EngineUnpreparedError, match="innodb_temp_data_file_path a max"),
+    ):
+        await prepare(_order(server, _agent_url(server, "agent")))
 
 
 async def test_the_agents_login_without_tls_is_refused(engine_server: MySQLFamilyServer, admin_url: str) -> None:

@@ -10,6 +10,7 @@ from syneudp.engines.agent.mysql.connections import read_login
 from syneudp.engines.agent.mysql.dialects import (
     MARIADB_10_11,
     MARIADB_11,
+    MARIADB_11_5,
     MYSQL_8_4,
     MYSQL_9_7,
     Dialect,
@@ -57,7 +58,9 @@ def _row(verifier: str) -> RegistryRow:
         ("8.4.6-commercial", MYSQL_8_4),
         ("9.7.4-2", MYSQL_9_7),
         ("10.11.19-MariaDB-0+deb12u1", MARIADB_10_11),
-        ("11.8.3-MariaDB-ubu2404", MARIADB_11),
+        ("11.4.5-MariaDB", MARIADB_11),
+        ("11.5.2-MariaDB", MARIADB_11_5),
+        ("11.8.3-MariaDB-ubu2404", MARIADB_11_5),
         ("5.5.5-10.11.6-MariaDB", None),
         ("8.0.43", None),
         ("9.4.0", None),
@@ -105,7 +108,9 @@ def test_mariadb_gives_the_password_its_own_clause() -> None:
     assert "mysql.global_priv" in MARIADB_10_11.accounts_query
 
 
-@pytest.mark.parametrize("dialect", [MYSQL_8_4, MYSQL_9_7, MARIADB_10_11, MARIADB_11], ids=lambda found: found.name)
+@pytest.mark.parametrize(
+    "dialect", [MYSQL_8_4, MYSQL_9_7, MARIADB_10_11, MARIADB_11, MARIADB_11_5], ids=lambda found: found.name
+)
 def test_neither_tenants_nor_the_agent_are_granted_all_or_events(dialect: Dialect) -> None:
     written = [statements.grant_all(_row(SHA2)), *grants_of_agent(dialect, "'agent'@'127.0.0.1'")]
     assert not [line for line in written if " EVENT" in line or "GRANT ALL ON *" in line or "SUPER" in line]
@@ -155,3 +160,9 @@ def test_an_admin_url_is_read_with_its_escapes() -> None:
     login = read_login("mysql://a%40b:p%2Fw@[::1]:3307/?ssl_ca=/ca.pem")
     assert (login.user, login.password, login.nodes) == ("a@b", "p/w", (("::1", 3307),))
     assert login.authority_file == "/ca.pem"
+
+
+def test_mariadb_measures_temporary_space_from_11_5_on() -> None:
+    assert "TMP_SPACE_USED" in MARIADB_11_5.watch_query
+    for dialect in (MARIADB_10_11, MARIADB_11):
+        assert "TMP_SPACE_USED" not in dialect.watch_query
