@@ -58,6 +58,7 @@ def tortoise_config(url: str, *, application_name: str, pool_size: int = POOL_SI
                         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                         "jit": "off",
+                        "plan_cache_mode": "force_generic_plan",
                     },
                 },
             },
