@@ -14,7 +14,7 @@ from syneudp.engines.client import AgentClient
 from syneudp.identity import AuthServer, BearerVerifier, IdentitySettings, WebSessions
 from syneudp.instances import InstanceServices
 from syneudp.kernel.addresses import internal_binds
-from syneudp.kernel.database import database
+from syneudp.kernel.database import Plans, database
 from syneudp.kernel.logging import configure_logging, log
 from syneudp.kernel.metrics import serve_metrics
 from syneudp.kernel.server import serve
@@ -46,7 +46,7 @@ async def open_role(settings: ApiSettings, stopping: asyncio.Event) -> None:
     """Open what the role works with, serve, and close it again."""
     async with AsyncExitStack() as opened:
         url = settings.database_url.get_secret_value()
-        await opened.enter_async_context(database(url, application_name=f"syneudp-{ROLE}"))
+        await opened.enter_async_context(database(url, application_name=f"syneudp-{ROLE}", plans=Plans.ONCE))
         services = replace(await open_services(opened, settings), stopping=stopping)
         await require_keyring(settings.keyring)
         await register_declared_hosts(settings)

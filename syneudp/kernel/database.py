@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -33,10 +34,25 @@ STATEMENT_TIMEOUT_MS: Final = 30_000
 PATIENT_SECONDS: Final = 86_400.0
 ATTEMPTS_MAX: Final = 6
 FIRST_PAUSE_SECONDS: Final = 0.02
+
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
 
-def tortoise_config(url: str, *, application_name: str, pool_size: int = POOL_SIZE) -> dict[str, Any]:
+class Plans(StrEnum):
+    """How the server plans a prepared statement: PostgreSQL's `plan_cache_mode`.
+
+    `ONCE` plans it once a session whatever its parameters are: right where every statement names its rows by key, and
+    then planning costs nothing. `AUTO` plans for the parameters the first five times: right where one picks out the
+    few old rows of a large table.
+    """
+
+    ONCE = "force_generic_plan"
+    AUTO = "auto"
+
+
+def tortoise_config(
+    url: str, *, application_name: str, pool_size: int = POOL_SIZE, plans: Plans = Plans.AUTO
+) -> dict[str, Any]:
     """Describe the one connection and the one app label that Tortoise and aerich work with."""
     return {
         "connections": {
@@ -58,7 +74,7 @@ def tortoise_config(url: str, *, application_name: str, pool_size: int = POOL_SI
                         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                         "jit": "off",
-                        "plan_cache_mode": "force_generic_plan",
+                        "plan_cache_mode": plans.value,
                     },
                 },
             },
@@ -75,13 +91,15 @@ MIGRATION_CONFIG: Final = tortoise_config(
 
 
 @asynccontextmanager
-async def database(url: str, *, application_name: str, pool_size: int = POOL_SIZE) -> AsyncIterator[None]:
+async def database(
+    url: str, *, application_name: str, pool_size: int = POOL_SIZE, plans: Plans = Plans.AUTO
+) -> AsyncIterator[None]:
     """Hold the pool open for the whole life of a role and close it in the end.
 
     The global fallback is asked for because Tortoise 1.1 keeps its state in a context variable that request tasks do
     not inherit.
     """
-    config = tortoise_config(url, application_name=application_name, pool_size=pool_size)
+    config = tortoise_config(url, application_name=application_name, pool_size=pool_size, plans=plans)
     await Tortoise.init(config=config, _enable_global_fallback=True)
     try:
         yield
