@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Final
 
-from syneudp import catalog
+from syneudp import catalog, wallet
 from syneudp.engines.contract import Applied, DatabaseReport, State
 from syneudp.instances.credentials import read_previous_seconds
 from syneudp.instances.intents import add_event, hold_for_money, meter, schedule, send_again, write_intent
@@ -14,13 +14,13 @@ from syneudp.instances.lock_wallet import lock_wallet
 from syneudp.instances.parcels import Sent
 from syneudp.instances.records import InstanceRecord, lock_record
 from syneudp.instances.rules import REFUSED_BACKOFF_SECONDS, backoff_seconds, require_transition
-from syneudp.instances.runway import NO_START, lacking
+from syneudp.instances.runway import NO_START, first_hold
 from syneudp.instances.values import Actor, ConnectionView, EventKind, Hold, Removal
 from syneudp.kernel import clock
 from syneudp.kernel.database import Connection, execute, load_sql
 from syneudp.kernel.identifiers import new_id
 from syneudp.kernel.logging import log
-from syneudp.wallet import LockedWallet, Usage
+from syneudp.wallet import LockedWallet
 
 AFFORDABLE_SECONDS: Final = 1
 LATE_CUT_SECONDS: Final = 5
@@ -63,7 +63,7 @@ async def record_applied(tx: Connection, sent: Sent, applied: Applied) -> Record
     if answered != (sent.instance_id, sent.generation, sent.state, sent.credential_version):
         log.error("agent_confirms_something_else", instance=str(sent.instance_id), generation=sent.generation)
         return Recorded(await record_unavailable(tx, sent))
-    missing = await _missing(tx, locked, before) if locked is not None and not before.confirmed else None
+    missing = await _start(tx, locked, before) if locked is not None and not before.confirmed else None
     after = _confirmed(before, applied, now=now, usable=missing is None)
     if locked is not None and missing is not None:
         await _write_applied(tx, after, now=now, told=[], ended=False)
@@ -71,8 +71,6 @@ async def record_applied(tx: Connection, sent: Sent, applied: Applied) -> Record
         await meter(tx, locked, held)
         return Recorded(Outcome.SUPERSEDED)
     require_transition(before.status, after.status)
-    if locked is not None and not before.confirmed:
-        await meter(tx, locked, after)
     if sent.state is State.SUSPENDED and not before.confirmed and now - before.last_event_at > LATE_CUT_SECONDS:
         log.error("cut_late", instance=str(after.id), seconds=now - before.last_event_at)
     await _write_applied(tx, after, now=now, told=_told(before, after, kept=await _kept(tx, before, after)), ended=True)
@@ -178,9 +176,13 @@ def _confirmed(before: InstanceRecord, applied: Applied, *, now: int, usable: bo
     return replace(after, connection=connection, ready_at=ready_at)
 
 
-async def _missing(tx: Connection, locked: LockedWallet, record: InstanceRecord) -> Hold | None:
-    added = [Usage(record.id, record.plan_id)]
-    return await lacking(tx, locked, added=added, runway_seconds=AFFORDABLE_SECONDS)
+async def _start(tx: Connection, locked: LockedWallet, record: InstanceRecord) -> Hold | None:
+    """Charge it as running from now on, or tell what does not cover a second of that."""
+    return first_hold(
+        await wallet.start_segment(
+            tx, locked, resource_id=record.id, tariff_id=record.plan_id, runway_seconds=AFFORDABLE_SECONDS
+        )
+    )
 
 
 async def _kept(tx: Connection, before: InstanceRecord, after: InstanceRecord) -> int:

@@ -36,7 +36,11 @@ async def lacking(
     order: Sequence[Hold] = BALANCE_FIRST,
 ) -> Hold | None:
     """Tell what keeps all that is used and what is to be added from running so long: the first in `order`, or None."""
-    missing = await wallet.lacking(tx, locked, added=added, runway_seconds=runway_seconds)
+    return first_hold(await wallet.lacking(tx, locked, added=added, runway_seconds=runway_seconds), order)
+
+
+def first_hold(missing: frozenset[EndCause], order: Sequence[Hold] = BALANCE_FIRST) -> Hold | None:
+    """Name the first hold in `order` whose cause is missing; None where nothing is."""
     return next((hold for hold in order if LACKED[hold] in missing), None)
 
 

@@ -39,7 +39,7 @@ from syneudp.wallet.queries import (
 )
 from syneudp.wallet.reckonings import finish_reckoning, pending_reckonings, wallets_of
 from syneudp.wallet.rules import STEP_BYTES
-from syneudp.wallet.segments import close_segment, open_segment, reprice_segment
+from syneudp.wallet.segments import close_segment, open_segment, reprice_segment, start_segment
 from syneudp.wallet.set_aside import (
     ProbedError,
     Quarantine,
@@ -170,6 +170,7 @@ __all__ = [
     "set_cap",
     "settle_many",
     "shards_behind",
+    "start_segment",
     "statement",
     "statement_months",
     "take_unannounced",

@@ -19,16 +19,22 @@ async def lacking(
     resource uses now. The caller adds what is still being made. Raises TariffUnknownError.
     """
     stands = await standing(tx, locked.wallet.id)
-    begun = [replace(each, carry=rules.CARRY_MAX) for each in await planned(tx, added, from_at=locked.now)]
-    replaced = {usage.resource_id for usage in added}
+    begun = await planned(tx, added, from_at=locked.now)
+    return lacking_of(stands, begun, now=locked.now, runway_seconds=runway_seconds)
+
+
+def lacking_of(stands: Standing, added: Sequence[Segment], *, now: int, runway_seconds: int) -> frozenset[EndCause]:
+    """Tell the same of a wallet that stands so, with the segments that are to be added at `now`."""
+    replaced = {segment.resource_id for segment in added}
     used = [
-        replace(segment, until_at=max(locked.now, segment.from_at)) if segment.resource_id in replaced else segment
+        replace(segment, until_at=max(now, segment.from_at)) if segment.resource_id in replaced else segment
         for segment in stands.segments
     ]
-    until_at = locked.now + runway_seconds
+    segments = [*used, *(replace(segment, carry=rules.CARRY_MAX) for segment in added)]
+    until_at = now + runway_seconds
     found = {
-        EndCause.BALANCE: not _is_paid(stands, [*used, *begun], until_at=until_at),
-        EndCause.CAP: not _has_room(stands, [*used, *begun], now=locked.now, until_at=until_at),
+        EndCause.BALANCE: not _is_paid(stands, segments, until_at=until_at),
+        EndCause.CAP: not _has_room(stands, segments, now=now, until_at=until_at),
     }
     return frozenset(cause for cause, missing in found.items() if missing)
 

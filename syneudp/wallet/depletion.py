@@ -61,11 +61,16 @@ async def recompute_depletion(tx: Connection, locked: LockedWallet) -> int | Non
     Answers when that is; None where nothing burns. A runway is watched for the money alone.
     """
     end = (await standing(tx, locked.wallet.id)).computed_end()
+    await keep_end(tx, locked, end)
+    return None if end is None else end.at
+
+
+async def keep_end(tx: Connection, locked: LockedWallet, end: UsageEnd | None) -> None:
+    """Write down when what runs ends; None where nothing burns."""
     if end is None:
         await execute(tx, FORGET_END, locked.wallet.id)
-        return None
-    await remember_end(tx, locked, end)
-    return end.at
+    else:
+        await remember_end(tx, locked, end)
 
 
 async def _end(tx: Connection, locked: LockedWallet, segments: Sequence[Segment], end: UsageEnd) -> LockedWallet:

@@ -7,7 +7,8 @@ from uuid import UUID
 from syneudp.kernel.database import Connection, row
 from syneudp.ledger import Reason
 from syneudp.wallet import rules
-from syneudp.wallet.depletion import recompute_depletion
+from syneudp.wallet.coverage import lacking_of
+from syneudp.wallet.depletion import keep_end, recompute_depletion
 from syneudp.wallet.errors import SegmentConflictError
 from syneudp.wallet.segment_records import (
     SEGMENT_COLUMNS,
@@ -17,7 +18,8 @@ from syneudp.wallet.segment_records import (
     planned,
     segment_from,
 )
-from syneudp.wallet.values import LockedWallet, Segment, Usage
+from syneudp.wallet.standings import standing
+from syneudp.wallet.values import EndCause, LockedWallet, Segment, Usage
 
 READ_LAST: Final = (
     f"SELECT {SEGMENT_COLUMNS}, NULL AS changes_at, NULL AS changes_price, NULL AS changes_steps"
@@ -44,6 +46,28 @@ async def open_segment(
     if last.tariff_id != tariff_id:
         raise SegmentConflictError
     return await _go_on(tx, locked, last, usage)
+
+
+async def start_segment(
+    tx: Connection, locked: LockedWallet, *, resource_id: UUID, tariff_id: UUID, runway_seconds: int
+) -> frozenset[EndCause]:
+    """Let a resource run from `locked.now` on where all is covered for `runway_seconds`; tells what does not cover it.
+
+    As `lacking` and then `open_segment`, reading where the wallet stands once. Raises what these raise.
+    """
+    stands = await standing(tx, locked.wallet.id)
+    usage = Usage(resource_id, tariff_id)
+    [wanted] = await planned(tx, [usage], from_at=locked.now)
+    missing = lacking_of(stands, [wanted], now=locked.now, runway_seconds=runway_seconds)
+    if missing:
+        return missing
+    last = await _last_segment(tx, resource_id)
+    if last is not None:
+        await open_segment(tx, locked, resource_id=resource_id, tariff_id=tariff_id)
+        return missing
+    await insert_segments(tx, locked.wallet, [wanted])
+    await keep_end(tx, locked, replace(stands, segments=(*stands.segments, wanted)).computed_end())
+    return missing
 
 
 async def close_segment(tx: Connection, locked: LockedWallet, *, resource_id: UUID) -> bool:

@@ -15,7 +15,7 @@ from syneudp.engines.contract import Engine
 from syneudp.identity import Act
 from syneudp.instances import InstanceView, Secret, Status
 from syneudp.kernel.database import Connection, reading, transact
-from syneudp.wallet import LockedWallet
+from syneudp.wallet import LockedWallet, Price
 from syneudp.web.customers import Customer
 from syneudp.web.once import Once, bind, claim
 from syneudp.web.services import WebServices
@@ -34,13 +34,14 @@ class Acted:
     """An instance after an act.
 
     `confirmed` says that the agent has carried it out, `replayed` that the act was a repetition under the same key;
-    `secret` holds the password where the act makes one known.
+    `secret` holds the password where the act makes one known, and `price` what it costs where it began to run with it.
     """
 
     instance: InstanceView
     confirmed: bool
     replayed: bool
     secret: Secret | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def create(
     nothing was made.
     """
 
-    async def intend(tx: Connection) -> UUID | instances.Created:
+    async def intend(tx: Connection) -> UUID | tuple[instances.Created, Price]:
         made = await claim(tx, customer, wanted)
         if made is not None:
             return made
@@ -82,18 +83,23 @@ async def create(
         )
         await record(tx, customer, Act.CREATE, created.instance.id)
         await bind(tx, customer, wanted, created.instance.id)
-        return created
+        return created, Price(chosen.price_micros_per_hour, storage_micros_per_hour=0, storage_steps=0)
 
     if engine not in ENGINES:
         raise catalog.UnknownPlanError
     drafted = await services.instances.passwords.take(Engine(engine))
-    created = await transact(intend)
-    replayed = isinstance(created, UUID)
-    instance_id = created if isinstance(created, UUID) else created.instance.id
-    if not isinstance(created, UUID) and created.parcel is not None:
-        ready = await instances.deliver_creation(services.instances, created.parcel, timeout_seconds=DELIVERY_SECONDS)
+    intended = await transact(intend)
+    replayed = isinstance(intended, UUID)
+    if isinstance(intended, UUID):
+        instance_id = intended
+    else:
+        created, price = intended
+        instance_id, parcel = created.instance.id, created.parcel
+        ready = None
+        if parcel is not None:
+            ready = await instances.deliver_creation(services.instances, parcel, timeout_seconds=DELIVERY_SECONDS)
         if ready is not None:
-            return Acted(instance=ready.instance, confirmed=True, replayed=False, secret=ready.secret)
+            return Acted(instance=ready.instance, confirmed=True, replayed=False, secret=ready.secret, price=price)
     view = await instances.instance(reading(), customer.user.id, instance_id)
     shown = view.status in REVEALABLE and view.connection is not None and not view.rotation_pending
     secret = await _unseal(services, customer, instance_id) if shown else None

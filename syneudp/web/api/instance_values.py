@@ -10,6 +10,7 @@ from syneudp.engines.contract import Engine
 from syneudp.instances import Hold, InstanceView, Rung, Secret, Status
 from syneudp.kernel import clock
 from syneudp.kernel.database import reading
+from syneudp.wallet import Price
 from syneudp.web.api.values import (
     IdleTransactionSeconds,
     Instant,
@@ -106,27 +107,12 @@ async def tell_instances(views: list[InstanceView]) -> list[Instance]:
     accrued, prices = await asyncio.gather(
         wallet.accrued(connection, [view.id for view in views], now), instances.prices_of(connection, views, at=now)
     )
-    return [
-        Instance(
-            id=view.id,
-            name=view.name,
-            engine=view.engine,
-            plan=view.plan,
-            status=view.status,
-            holds=sorted(view.holds),
-            created_at=written(view.created_at),
-            ready_at=written_if(view.ready_at),
-            connection=_connection(view),
-            price_micros_per_hour=prices[view.id].price_micros_per_hour,
-            storage_price_micros_per_hour=prices[view.id].storage_micros_per_hour,
-            accrued_micros=accrued.get(view.id, 0),
-            storage_bytes=view.storage_bytes,
-            storage_state=view.ladder.rung,
-            may_grow=view.limits.may_grow,
-            limits=_limits(view),
-        )
-        for view in views
-    ]
+    return [_told(view, price=prices[view.id], accrued_micros=accrued.get(view.id, 0)) for view in views]
+
+
+def tell_begun(view: InstanceView, price: Price) -> Instance:
+    """Write an instance that has begun to run in this second at a price that is known."""
+    return _told(view, price=price, accrued_micros=0)
 
 
 def with_secret(instance: Instance, secret: Secret | None) -> CreatedInstance:
@@ -138,6 +124,27 @@ def with_secret(instance: Instance, secret: Secret | None) -> CreatedInstance:
         else OpenConnection(**connection.model_dump(), password=secret.password, uri=secret.uri)
     )
     return CreatedInstance(**{**instance.model_dump(), "connection": opened})
+
+
+def _told(view: InstanceView, *, price: Price, accrued_micros: int) -> Instance:
+    return Instance(
+        id=view.id,
+        name=view.name,
+        engine=view.engine,
+        plan=view.plan,
+        status=view.status,
+        holds=sorted(view.holds),
+        created_at=written(view.created_at),
+        ready_at=written_if(view.ready_at),
+        connection=_connection(view),
+        price_micros_per_hour=price.price_micros_per_hour,
+        storage_price_micros_per_hour=price.storage_micros_per_hour,
+        accrued_micros=accrued_micros,
+        storage_bytes=view.storage_bytes,
+        storage_state=view.ladder.rung,
+        may_grow=view.limits.may_grow,
+        limits=_limits(view),
+    )
 
 
 def _limits(view: InstanceView) -> Limits:

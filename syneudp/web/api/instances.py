@@ -15,6 +15,7 @@ from syneudp.web.api.instance_values import (
     CreatedInstance,
     Instance,
     InstanceList,
+    tell_begun,
     tell_instance,
     tell_instances,
     with_secret,
@@ -80,7 +81,7 @@ async def create_instance(
         plan=data.plan,
         wanted=once("POST /instances", headers.idempotency_key, data.model_dump()),
     )
-    told = await tell_instance(acted.instance)
+    told = await tell_instance(acted.instance) if acted.price is None else tell_begun(acted.instance, acted.price)
     replayed = replay_headers(replayed=acted.replayed)
     if acted.confirmed:
         return with_secret(told, acted.secret), 201, {**replayed, "Location": f"/api/v1/instances/{told.id}"}
