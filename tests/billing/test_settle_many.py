@@ -90,8 +90,8 @@ async def test_who_is_not_due_is_left_alone_and_who_meets_a_new_storage_price_is
 @pytest.mark.usefixtures("control")
 async def test_one_that_cannot_be_settled_holds_up_no_other(reach: InstanceServices) -> None:
     await stock()
-    now = await clock.now(reading())
     stuck, fine = [await customer(balance_micros=LARGE_PRICE) for _ in range(2)]
+    now = await clock.now(reading())
     for buyer in (stuck, fine):
         await running_since(reach, buyer, now)
     ended_at = now + HOUR
