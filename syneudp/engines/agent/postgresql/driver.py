@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun
+from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun, Unfinished
 from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnpreparedError
 from syneudp.engines.agent.postgresql.claim import PostgreSQLClaim
 from syneudp.engines.agent.postgresql.connections import REFUSED, Connections, unreachable_as_unavailable
@@ -22,12 +22,14 @@ from syneudp.engines.agent.postgresql.statements import (
     USAGE,
     WATCH,
 )
-from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, UsageItem
+from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, State, UsageItem
 
 COUNT_INSTANCES: Final = "SELECT count(*) FROM registry.instances WHERE state IN ('running', 'suspended')"
 COUNT_SPARES: Final = "SELECT count(*) FROM registry.instances WHERE instance_id IS NULL AND made AND shape = $1"
 PENDING: Final = """
-SELECT instance_id FROM registry.instances WHERE accepted_generation <> applied_generation ORDER BY changed_at
+SELECT instance_id, accepted_generation, state FROM registry.instances
+WHERE accepted_generation <> applied_generation
+ORDER BY changed_at
 """
 
 
@@ -81,11 +83,14 @@ class PostgreSQLDriver:
             await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", str(instance_id))
             yield PostgreSQLClaim(instance_id, connection, self._connections)
 
-    async def pending(self) -> Sequence[UUID]:
-        """Ids whose accepted generation is not their applied one, oldest change first."""
+    async def pending(self) -> Sequence[Unfinished]:
+        """Instances whose accepted generation is not their applied one, oldest change first."""
         async with self._connections.registry() as connection:
             found = await connection.fetch(PENDING)
-        return [UUID(int=row["instance_id"].int) for row in found]
+        return [
+            Unfinished(UUID(int=row["instance_id"].int), row["accepted_generation"], State(row["state"]))
+            for row in found
+        ]
 
     async def outlived(self, _now: int, /) -> Sequence[UUID]:
         """Answer none: a role has one password, whatever the time."""
