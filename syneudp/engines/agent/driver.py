@@ -127,11 +127,12 @@ class Overrun(StrEnum):
     TEMP_FILES = "temp_files"
     CONNECTIONS = "connections"
     PRIVILEGES = "privileges"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One act of the watchdog: a statement cancelled, or its whole session ended."""
+    """One act of the watchdog: a statement cancelled, its whole session ended, or what a tenant gave itself undone."""
 
     instance_id: UUID
     overrun: Overrun

@@ -1,15 +1,17 @@
 """The PostgreSQL dialect: versions 16 to 18."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun, Unfinished
-from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnpreparedError
+from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun, Unfinished, limits_of
+from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnavailableError, EngineUnpreparedError
 from syneudp.engines.agent.postgresql.claim import PostgreSQLClaim
 from syneudp.engines.agent.postgresql.connections import REFUSED, Connections, unreachable_as_unavailable
 from syneudp.engines.agent.postgresql.guard import Guard
+from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten
 from syneudp.engines.agent.postgresql.preparation import faults_of, read_preparation, require_supported
 from syneudp.engines.agent.postgresql.report import report_of
 from syneudp.engines.agent.postgresql.shape import spare_shape
@@ -18,12 +20,15 @@ from syneudp.engines.agent.postgresql.statements import (
     REGISTRY_SCHEMA,
     REPORT,
     ROTATIONS_SCHEMA,
+    SETTINGS_IN_USE,
     UNKNOWN_DATABASES,
     USAGE,
     WATCH,
 )
 from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, State, UsageItem
+from syneudp.kernel.logging import log
 
+RESTORE_SECONDS_MAX: Final = 2.0
 COUNT_INSTANCES: Final = "SELECT count(*) FROM registry.instances WHERE state IN ('running', 'suspended')"
 COUNT_SPARES: Final = "SELECT count(*) FROM registry.instances WHERE instance_id IS NULL AND made AND shape = $1"
 PENDING: Final = """
@@ -145,13 +150,21 @@ class PostgreSQLDriver:
         ]
 
     async def watch(self) -> Sequence[Cut]:
-        """Cancel statements and end sessions that are over a limit, in one statement by the server's own clock.
+        """Cancel statements and end sessions that are over a limit, by the server's own clock, and restore defaults.
 
         What a session asks for in memory is not seen from outside; its role's defaults are all that holds it.
         """
         async with self._connections.registry() as connection:
             found = await connection.fetch(WATCH, CANCEL_GRACE_SECONDS)
-        return [
+            in_use = await connection.fetch(SETTINGS_IN_USE)
+        restored = [
+            instance_id
+            for group in in_use
+            if is_rewritten(limits_of(dict(group)), Settings(group["everywhere"], group["inside"]))
+            for instance_id in group["instance_ids"]
+            if await self._restored(UUID(int=instance_id.int))
+        ]
+        return [Cut(UUID(int=instance_id.int), Overrun.SETTINGS, session_ended=False) for instance_id in restored] + [
             Cut(
                 instance_id=UUID(int=row["instance_id"].int),
                 overrun=Overrun(row["overrun"]),
@@ -160,6 +173,14 @@ class PostgreSQLDriver:
             for row in found
             if row["signalled"]
         ]
+
+    async def _restored(self, instance_id: UUID) -> bool:
+        try:
+            async with asyncio.timeout(RESTORE_SECONDS_MAX), self.claim(instance_id) as claim:
+                return await claim.restore_settings()
+        except (TimeoutError, EngineUnavailableError):
+            log.warning("settings_not_restored", engine=self.engine.value, instance_id=str(instance_id))
+            return False
 
     async def ping(self) -> None:
         """Run one trivial statement."""

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from syneudp.engines.agent.driver import Drift
-from syneudp.engines.agent.postgresql.names import temp_file_limit
+from syneudp.engines.agent.driver import Drift, limits_of
+from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten
 from syneudp.engines.contract import DatabaseReport, State
 
 TENANT_PRIVILEGES: Final = frozenset({"CONNECT", "CREATE", "TEMPORARY"})
@@ -44,7 +44,7 @@ def drift_of(found: asyncpg.Record) -> list[Drift]:
         Drift.LOGIN_CLOSED: not suspended and not found["may_log_in"],
         Drift.SESSIONS_LEFT: suspended and found["sessions"] > 0,
         Drift.LIMITS: found["connection_limit"] != found["max_connections"]
-        or found["temp_file_limit"] != temp_file_limit(found["temp_bytes"]),
+        or is_rewritten(limits_of(dict(found)), Settings(found["everywhere"], found["inside"])),
         Drift.PRIVILEGES: found["has_powers"]
         or not found["is_ours"]
         or found["open_to_others"]
