@@ -22,7 +22,14 @@ from syneudp.engines.agent.postgresql.shape import (
     schema_grants,
     spare_shape,
 )
-from syneudp.engines.agent.postgresql.statements import FIND_SETTINGS, READ_ROW, TAKE_SPARE, WRITE_ROTATION, WRITE_ROW
+from syneudp.engines.agent.postgresql.statements import (
+    FIND_SETTINGS,
+    FOREIGN_GRANTEES,
+    READ_ROW,
+    TAKE_SPARE,
+    WRITE_ROTATION,
+    WRITE_ROW,
+)
 from syneudp.engines.contract import State
 
 INVALID_CONNECTION_LIMIT: Final = -2
@@ -187,7 +194,9 @@ class PostgreSQLClaim:
     async def _rebuild_grants(self, row: RegistryRow) -> None:
         await self._change(row, *database_grants(row))
         async with self._connections.tenant(row.database) as inside:
-            await self._unhindered(row, partial(change_catalog, inside, *schema_grants(row), locked=False))
+            foreign = await inside.fetch(FOREIGN_GRANTEES, row.username)
+            closed = [f"REVOKE ALL ON {found['object']} FROM {found['grantee']} CASCADE" for found in foreign]
+            await self._unhindered(row, partial(change_catalog, inside, *closed, *schema_grants(row), locked=False))
 
     async def _set_role(self, row: RegistryRow, *, login: bool) -> None:
         await self._change(row, *_role_changes(row, await self._settings(row), login=login))

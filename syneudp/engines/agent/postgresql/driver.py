@@ -14,6 +14,7 @@ from syneudp.engines.agent.postgresql.guard import Guard
 from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten
 from syneudp.engines.agent.postgresql.preparation import faults_of, read_preparation, require_supported
 from syneudp.engines.agent.postgresql.report import report_of
+from syneudp.engines.agent.postgresql.schemas import Schemas
 from syneudp.engines.agent.postgresql.shape import spare_shape
 from syneudp.engines.agent.postgresql.shelf import SHELF_LOCK_KEY, TRY_LOCK, PostgreSQLShelf
 from syneudp.engines.agent.postgresql.statements import (
@@ -48,6 +49,7 @@ class PostgreSQLDriver:
     def __init__(self, *, admin_url: str, endpoint_host: str, endpoint_port: int) -> None:
         self._connections = Connections(admin_url)
         self._guard = Guard(self._connections)
+        self._schemas = Schemas(self._connections)
         self.endpoint = Endpoint(host=endpoint_host, port=endpoint_port, tls=False)
 
     async def open(self) -> EngineFacts:
@@ -122,13 +124,18 @@ class PostgreSQLDriver:
         """Compare registry and engine for one instance, tombstones included."""
         async with self._connections.registry() as connection:
             found = await connection.fetchrow(REPORT, instance_id, None, 1)
-        return None if found is None else report_of(found)
+        if found is None:
+            return None
+        return report_of(found, schema_differs=found["is_open"] and await self._schemas.differs(found))
 
     async def reports(self, *, after: UUID | None, limit: int) -> Sequence[DatabaseReport]:
         """Compare registry and engine for up to `limit` instances with an id above `after`, ascending by id."""
         async with self._connections.registry() as connection:
             found = await connection.fetch(REPORT, None, after, limit)
-        return [report_of(row) for row in found]
+        return [
+            report_of(row, schema_differs=self._schemas.seen_differing(row) and await self._schemas.differs(row))
+            for row in found
+        ]
 
     async def unknown_databases(self) -> Sequence[str]:
         """Names of databases in the agent's form that no registry row knows, at most 1000."""
@@ -157,6 +164,7 @@ class PostgreSQLDriver:
         async with self._connections.registry() as connection:
             found = await connection.fetch(WATCH, CANCEL_GRACE_SECONDS)
             in_use = await connection.fetch(SETTINGS_IN_USE)
+            await self._schemas.look_at_next(connection)
         restored = [
             instance_id
             for group in in_use

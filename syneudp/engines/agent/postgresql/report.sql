@@ -36,6 +36,7 @@ SELECT
     tenant.oid IS NOT NULL AS has_user,
     coalesce(pg_database_size(found.oid), 0) AS storage_bytes,
     tenant.rolcanlogin AND found.datallowconn AS may_log_in,
+    coalesce(found.datallowconn AND found.datconnlimit <> -2, false) AS is_open,
     tenant.rolconnlimit AS connection_limit,
     coalesce(everywhere.setconfig, '{}') AS everywhere,
     coalesce(inside.setconfig, '{}') AS inside,
