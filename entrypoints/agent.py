@@ -1,13 +1,14 @@
 """The `agent` role: the service plane of one host, on internal addresses only."""
 
 import asyncio
-import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
+from entrypoints.role_refusals import refusing
 from syneudp.engines.agent.app import create_app
+from syneudp.engines.agent.background import Background
 from syneudp.engines.agent.driver import Driver
 from syneudp.engines.agent.errors import EngineUnpreparedError, EngineUnsupportedError
 from syneudp.engines.agent.guard import TokenGuard
@@ -28,7 +29,6 @@ from syneudp.kernel.settings import load_settings
 ROLE: Final = "agent"
 KEEP_EVERY_SECONDS: Final = 10.0
 OUTLIVED_EVERY_SECONDS: Final = 0.5
-REFUSED_STATUS: Final = 2
 
 
 async def run(stopping: asyncio.Event) -> None:
@@ -39,12 +39,8 @@ async def run(stopping: asyncio.Event) -> None:
     """
     settings = load_settings(AgentSettings)
     configure_logging(settings.log_level, secrets=settings.secrets(), role=ROLE)
-    try:
-        await _serve_role(settings, stopping)
-    except (BindRefusedError, EngineUnpreparedError, EngineUnsupportedError, OSError) as refusal:
-        log.error("role_refused", reason=str(refusal))
-        sys.exit(REFUSED_STATUS)
-    log.info("role_stopped")
+    serving = _serve_role(settings, stopping)
+    await refusing(serving, BindRefusedError, EngineUnpreparedError, EngineUnsupportedError)
 
 
 async def _serve_role(settings: AgentSettings, stopping: asyncio.Event) -> None:
@@ -55,7 +51,6 @@ async def _serve_role(settings: AgentSettings, stopping: asyncio.Event) -> None:
         host = Host(ServedEngine(driver, warm_pool=settings.warm_pool) for driver in drivers_of(settings))
         for served in host.engines.values():
             opened.push_async_callback(served.close)
-            await served.open()
         guard = TokenGuard(settings.tokens)
         app = create_app(host, tokens=guard, names=settings.names)
         log.info("role_started", binds=list(settings.agent_binds), engines=[engine.value for engine in host.engines])
@@ -64,23 +59,38 @@ async def _serve_role(settings: AgentSettings, stopping: asyncio.Event) -> None:
             renew = partial(reload_tokens, guard)
             running.create_task(supervise("tokens", renew, every_seconds=RELOAD_EVERY_SECONDS, stopping=stopping))
             for served in host.engines.values():
-                name = f"keep_{served.engine.value}"
-                running.create_task(supervise(name, served.keep, every_seconds=KEEP_EVERY_SECONDS, stopping=stopping))
-                running.create_task(
-                    supervise(
-                        f"fill_{served.engine.value}",
-                        partial(served.fill, stopping),
-                        every_seconds=KEEP_EVERY_SECONDS,
-                        stopping=stopping,
-                        wake=served.spare_taken,
-                    )
-                )
-                name = f"passwords_{served.engine.value}"
-                running.create_task(
-                    supervise(name, served.end_outlived, every_seconds=OUTLIVED_EVERY_SECONDS, stopping=stopping)
-                )
-                name, look = f"watch_{served.engine.value}", partial(watch, served, host.metrics)
-                running.create_task(supervise(name, look, every_seconds=WATCH_EVERY_SECONDS, stopping=stopping))
+                running.create_task(_serve_engine(host, served, stopping))
+
+
+async def _serve_engine(host: Host, served: ServedEngine, stopping: asyncio.Event) -> None:
+    """Open one engine and keep it up beside the others; background work is cut off at the end, calls are not."""
+    await served.open()
+    background, engine = Background(host, served.engine), served.engine.value
+    async with asyncio.TaskGroup() as loops:
+
+        def repeat(name: str, work: Callable[[], Awaitable[object]], every_seconds: float) -> asyncio.Task[None]:
+            repeated = supervise(f"{name}_{engine}", work, every_seconds=every_seconds, stopping=stopping)
+            return loops.create_task(repeated)
+
+        repeat("keep", served.keep, KEEP_EVERY_SECONDS)
+        repeat("watch", partial(watch, served, host.metrics), WATCH_EVERY_SECONDS)
+        cut_off = [
+            repeat("redo", background.redo, KEEP_EVERY_SECONDS),
+            repeat("passwords", background.end_outlived, OUTLIVED_EVERY_SECONDS),
+        ]
+        filling = partial(served.fill, stopping)
+        loops.create_task(
+            supervise(
+                f"fill_{engine}",
+                filling,
+                every_seconds=KEEP_EVERY_SECONDS,
+                stopping=stopping,
+                wake=served.spare_taken,
+            )
+        )
+        await stopping.wait()
+        for repeated in cut_off:
+            repeated.cancel()
 
 
 def drivers_of(settings: AgentSettings) -> Sequence[Driver]:

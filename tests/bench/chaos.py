@@ -16,12 +16,13 @@ from uuid import UUID
 
 from syneudp import instances
 from syneudp.engines.client import AgentClient
+from syneudp.engines.contract import Engine
 from syneudp.instances import InstanceServices
 from syneudp.kernel.database import reading
 from syneudp.kernel.errors import ProblemError
 from syneudp.kernel.logging import configure_logging
 from tests.bench.chaos_stand import FLAVOURS, Stand, running_stand
-from tests.bench.chaos_verdict import differences
+from tests.bench.chaos_verdict import differences, pool_is_whole
 from tests.instances.shop import TOKEN, UNIT, Customer, customer, services, stock
 
 CLIENTS = 8
@@ -30,7 +31,8 @@ DELIVERY_SECONDS = 5.0
 CALM_SECONDS = (1.0, 4.0)
 DOWN_SECONDS = (0.2, 2.0)
 SETTLED_WITHIN_SECONDS = 150.0
-PLANS = ("postgresql-small", "mysql-small")
+ENGINES = {"postgresql-small": Engine.POSTGRESQL, "mysql-small": Engine.MYSQL}
+PLANS = tuple(ENGINES)
 MONEY = 1000 * UNIT
 DRIVERS_OWN = '"asyncpg.pool"'
 UNEXPECTED = ("Traceback", '"redo_failed"', '"delivery_failed"', '"unhandled', '"engine_ahead"', '"host_quarantined"')
@@ -133,34 +135,41 @@ async def _act(
         act = "terminate"
     tally.acts[act] += 1
     if act == "create":
-        instance_id = (await buyer.create(name, plan=chance.choice(PLANS))).id
-        kept.append(instance_id)
-    else:
-        instance_id = chance.choice(kept)
-        await {
-            "suspend": partial(buyer.suspend, instance_id),
-            "resume": partial(buyer.resume, instance_id),
-            "rotate": partial(buyer.rotate, instance_id),
-            "terminate": partial(buyer.terminate, instance_id),
-        }[act]()
-        if act == "terminate":
-            kept.remove(instance_id)
-    try:
-        done = await instances.deliver(
-            reach, instance_id, timeout_seconds=DELIVERY_SECONDS, withdraw_if_engine_down=act == "create"
-        )
-    except instances.EngineUnavailableError:
+        tally.confirmed[act] += await _create(reach, buyer, chance.choice(PLANS), kept, name)
+        return
+    instance_id = chance.choice(kept)
+    await {
+        "suspend": partial(buyer.suspend, instance_id),
+        "resume": partial(buyer.resume, instance_id),
+        "rotate": partial(buyer.rotate, instance_id),
+        "terminate": partial(buyer.terminate, instance_id),
+    }[act]()
+    if act == "terminate":
         kept.remove(instance_id)
+    tally.confirmed[act] += await instances.deliver(reach, instance_id, timeout_seconds=DELIVERY_SECONDS)
+
+
+async def _create(reach: InstanceServices, buyer: Customer, plan: str, kept: list[UUID], name: str) -> bool:
+    """Create a database the way the API does: the first lease with the intent, and then its own call."""
+    drafted = await reach.passwords.take(ENGINES[plan])
+    created = await buyer.begin(name, plan=plan, send_within_seconds=DELIVERY_SECONDS, drafted=drafted)
+    assert created.parcel is not None
+    kept.append(created.instance.id)
+    try:
+        ready = await instances.deliver_creation(reach, created.parcel, timeout_seconds=DELIVERY_SECONDS)
+    except instances.EngineUnavailableError:
+        kept.remove(created.instance.id)
         raise
-    tally.confirmed[act] += done
+    return ready is not None
 
 
 async def _settle(stand: Stand, tally: Tally) -> None:
+    """Wait until nothing is on its way: no wish, and no spare that is being made or dropped."""
     await stand.agent.ready()
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-    while waiting := await instances.count_pending(reading()):
+    while (waiting := await instances.count_pending(reading())) or not await pool_is_whole(stand):
         if time.monotonic() > deadline:
-            tally.differences.append(f"{waiting} instances are still pending")
+            tally.differences.append(f"{waiting} instances are still pending, or the pool is not whole")
             return
         await asyncio.sleep(0.2)
 

@@ -30,6 +30,7 @@ SURVIVES_A_KILL = {"synchronous_commit": "on"}
 SURVIVES_A_KILL_MYSQL = {"innodb-flush-log-at-trx-commit": "2", "innodb-doublewrite": "ON"}
 FLAVOURS: dict[str, type[MySQLFamilyServer]] = {"mysql": MySQLServer, "mariadb": MariaDBServer}
 START_ATTEMPTS = 20
+WARM_POOL = 8
 Server = PostgreSQLServer | MySQLFamilyServer
 
 
@@ -124,7 +125,7 @@ def _agent(postgresql: PostgreSQLServer, mysql: MySQLFamilyServer, folder: Path)
         "SYNEUDP_POSTGRESQL_ENDPOINT": f"127.0.0.1:{postgresql.port}",
         "SYNEUDP_MYSQL_ENDPOINT": f"127.0.0.1:{mysql.port}",
     }
-    agent = Agent(free_port(), {**admins, **endpoints}, folder / "agent.log")
+    agent = Agent(free_port(), {**admins, **endpoints, "SYNEUDP_WARM_POOL": str(WARM_POOL)}, folder / "agent.log")
     try:
         yield agent
     finally:

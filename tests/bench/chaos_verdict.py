@@ -15,11 +15,12 @@ from syneudp.engines.contract import Engine, State
 from syneudp.instances import InstanceServices, InstanceView, Status
 from syneudp.kernel import clock
 from syneudp.kernel.database import execute, reading, rows
-from tests.bench.chaos_stand import Stand
+from tests.bench.chaos_stand import WARM_POOL, Stand
 from tests.instances.shop import Customer
 
 REGISTRY = "syneudpagent"
 OURS = re.compile(r"(?:db|u)[a-z2-7]{20}")
+SPARES = "SELECT made FROM {table} WHERE instance_id IS NULL"
 OPEN_SEGMENTS = "SELECT resource_id FROM usage_segments WHERE until_at IS NULL AND running"
 INSTANCES = "SELECT id, engine, observed_state, terminated_for, placed, database_name, username FROM instances"
 
@@ -39,6 +40,17 @@ async def differences(stand: Stand, reach: InstanceServices, buyers: Sequence[Cu
     for view in views:
         found += await _logins(stand, view, buyers)
     return found + await _comparisons(reach)
+
+
+async def pool_is_whole(stand: Stand) -> bool:
+    """Tell whether each engine has its spares, and no spare is half made."""
+    connection = await asyncpg.connect(stand.postgresql.superuser_url(REGISTRY))
+    try:
+        postgresql = [row["made"] for row in await connection.fetch(SPARES.format(table="registry.instances"))]
+    finally:
+        await connection.close()
+    mysql = [bool(made) for (made,) in _asked(stand, SPARES.format(table=f"{REGISTRY}.databases"))]
+    return postgresql == mysql == [True] * WARM_POOL
 
 
 async def _segments(known: dict[UUID, dict[str, Any]]) -> list[str]:
@@ -94,19 +106,22 @@ async def _postgresql(stand: Stand) -> tuple[set[str], set[str]]:
 
 
 def _mysql(stand: Stand) -> tuple[set[str], set[str]]:
+    kept = _asked(stand, f"SELECT database_name, username FROM {REGISTRY}.databases WHERE state <> 'terminated'")
+    listed = _asked(stand, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
+    return {name for row in kept for name in row}, {name for (name,) in listed if OURS.fullmatch(name)}
+
+
+def _asked(stand: Stand, sql: str) -> list[tuple[Any, ...]]:
     server = stand.mysql
     connection = pymysql.connect(
         host=server.host, port=server.port, user="root", password=server.root_password, autocommit=True
     )
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT database_name, username FROM {REGISTRY}.databases WHERE state <> 'terminated'")
-            wanted = {name for row in cursor.fetchall() for name in row}
-            cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA UNION SELECT User FROM mysql.user")
-            there = {row[0] for row in cursor.fetchall() if OURS.fullmatch(row[0])}
+            cursor.execute(sql)
+            return list(cursor.fetchall())
     finally:
         connection.close()
-    return wanted, there
 
 
 async def _logins(stand: Stand, view: InstanceView, buyers: Sequence[Customer]) -> list[str]:

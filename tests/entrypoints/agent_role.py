@@ -4,8 +4,9 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -64,7 +65,9 @@ async def run_agent(environment: dict[str, str]) -> tuple[int | None, str]:
 
 
 @asynccontextmanager
-async def running_agent(*, token: str | None = None, **variables: str) -> AsyncIterator[AgentRole]:
+async def running_agent(
+    *, token: str | None = None, until: str = "healthy", **variables: str
+) -> AsyncIterator[AgentRole]:
     token = token or secrets.token_urlsafe(32)
     port = free_port()
     environment = agent_environment(SYNEUDP_AGENT_BIND=f"127.0.0.1:{port}", SYNEUDP_AGENT_TOKEN=token, **variables)
@@ -74,7 +77,7 @@ async def running_agent(*, token: str | None = None, **variables: str) -> AsyncI
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             role = AgentRole(process=process, url=f"http://127.0.0.1:{port}", token=token, session=session)
-            await _until_ready(role)
+            await _until_ready(role, until=until)
             yield role
     finally:
         if process.returncode is None:
@@ -82,13 +85,11 @@ async def running_agent(*, token: str | None = None, **variables: str) -> AsyncI
             await asyncio.wait_for(process.wait(), READY_WITHIN_SECONDS)
 
 
-async def _until_ready(role: AgentRole) -> None:
+async def _until_ready(role: AgentRole, *, until: str) -> None:
     async with asyncio.timeout(READY_WITHIN_SECONDS):
         while True:
             assert role.process.returncode is None, "the agent ended while starting"
-            try:
-                await role.call("GET", "/v1/health")
-            except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.05)
-            else:
-                return
+            with suppress(aiohttp.ClientConnectionError):
+                if (await role.call("GET", "/v1/health"))[0] == HTTPStatus.OK or until == "answering":
+                    return
+            await asyncio.sleep(0.05)

@@ -7,7 +7,8 @@ from syneudp import catalog, identity, instances, wallet
 from syneudp.catalog import DeclaredHost
 from syneudp.engines.client import AgentClient
 from syneudp.engines.contract import Engine
-from syneudp.instances import InstanceServices, InstanceView
+from syneudp.instances import Created, InstanceServices, InstanceView
+from syneudp.instances.passwords import Drafted
 from syneudp.kernel import clock
 from syneudp.kernel.database import Connection, reading, rows, transact, value
 from syneudp.kernel.sealing import Keyring
@@ -57,8 +58,19 @@ class Customer:
     async def create(
         self, name: str = "books", *, plan: str = "postgresql-large", runway_seconds: int = 3600
     ) -> InstanceView:
-        async def make(tx: Connection, locked: LockedWallet) -> InstanceView:
-            created = await instances.create_instance(
+        return (await self.begin(name, plan=plan, runway_seconds=runway_seconds)).instance
+
+    async def begin(
+        self,
+        name: str,
+        *,
+        plan: str,
+        runway_seconds: int = 3600,
+        send_within_seconds: float | None = None,
+        drafted: Drafted | None = None,
+    ) -> Created:
+        async def make(tx: Connection, locked: LockedWallet) -> Created:
+            return await instances.create_instance(
                 tx,
                 locked,
                 owner_id=self.id,
@@ -66,8 +78,9 @@ class Customer:
                 plan=await catalog.plan_by_slug(tx, plan, locked.now),
                 keyring=KEYRING,
                 runway_seconds=runway_seconds,
+                send_within_seconds=send_within_seconds,
+                drafted=drafted,
             )
-            return created.instance
 
         return await self.locked(make)
 

@@ -38,10 +38,14 @@ STATES: Final = {
 
 
 class Health(BaseModel):
-    """The agent answers, and so does each of its engines."""
+    """The agent answers, and so does each of its engines.
+
+    `failing` counts the instances of each engine whose accepted state could not be brought about; it is tried again.
+    """
 
     status: str = "ok"
     engines: dict[str, bool]
+    failing: dict[str, int]
 
 
 def create_app(
@@ -168,7 +172,8 @@ def _add_probes(app: Quart, host: Host) -> None:
         available = {engine.value: await is_available(engine) for engine in host.engines}
         if not all(available.values()):
             raise EngineUnavailableError(extensions={"engines": available})
-        return _answer(Health(engines=available))
+        failing = {engine.value: count for engine, count in host.failing.items()}
+        return _answer(Health(engines=available, failing=failing))
 
     @app.get("/v1/metrics")
     async def metrics() -> Response:
@@ -187,6 +192,7 @@ def _add_probes(app: Quart, host: Host) -> None:
     async def gauge(engine: Engine) -> None:
         available = await is_available(engine)
         host.metrics.engine_up.labels(engine.value).set(available)
+        host.metrics.failing.labels(engine.value).set(host.failing[engine])
         if available:
             async with asyncio.timeout(DEADLINES_SECONDS["probe"]):
                 instances = await host.served(engine).driver.count_instances()

@@ -1,20 +1,19 @@
 """The one place where generations are fenced: every verb of the wire is a face of `apply`.
 
 Intent is written before the engine's statements and the outcome after them, both under the instance's lock in the
-engine, so that whoever dies in between leaves a row that `redo` finishes.
+engine, so that whoever dies in between leaves a row that `redo` finishes (see `syneudp.engines.agent.background`).
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from syneudp.engines.agent.driver import Claim, Driver, RegistryRow, new_names
+from syneudp.engines.agent.driver import Claim, Driver, RegistryRow, Unfinished, new_names
 from syneudp.engines.agent.errors import (
     DatabaseTerminatedError,
     DatabaseUnknownError,
-    EngineUnavailableError,
     FencedError,
     GenerationConflictError,
     GenerationStaleError,
@@ -48,38 +47,31 @@ async def apply(driver: Driver, *, instance_id: UUID, desired: Desired, may_crea
         raise GenerationStaleError(await driver.report(instance_id)) from None
 
 
-async def redo(driver: Driver) -> Sequence[UUID]:
-    """Carry out what was accepted and not applied; answer the ids that stay unfinished, each failure logged."""
-    unfinished = []
-    for instance_id in await driver.pending():
-        try:
-            async with driver.claim(instance_id) as claim:
-                row = await claim.read()
-                if row is not None and row.applied_generation != row.accepted_generation:
-                    await _carry_out(claim, row)
-                    log.info("redone", instance_id=str(instance_id), generation=row.accepted_generation)
-        except EngineUnavailableError:
-            log.warning("redo_put_off", engine=driver.engine.value, instance_id=str(instance_id))
-            unfinished.append(instance_id)
-        except Exception:
-            log.exception("redo_failed", engine=driver.engine.value, instance_id=str(instance_id))
-            unfinished.append(instance_id)
-    return unfinished
+async def redo(driver: Driver, unfinished: Unfinished) -> None:
+    """Carry out what was accepted and not applied, unless something newer was accepted meanwhile.
+
+    Raises what the engine's statements raise, EngineUnavailableError among them; the row then stays unfinished.
+    """
+    async with driver.claim(unfinished.instance_id) as claim:
+        row = await claim.read()
+        if row is None or not row.applied_generation < row.accepted_generation == unfinished.generation:
+            return
+        await _carry_out(claim, row)
+    log.info("redone", instance_id=str(unfinished.instance_id), generation=unfinished.generation)
 
 
-async def end_outlived(driver: Driver, *, now: int) -> None:
-    """End every previous password whose time is over at `now` (epoch seconds), and write down that it is gone.
+async def end_outlived(driver: Driver, instance_id: UUID, *, now: int) -> None:
+    """End an instance's previous password if its time is over at `now` (epoch seconds), and write down that it is gone.
 
     Whoever dies in between leaves the row, so that the next round does it again. Raises EngineUnavailableError.
     """
-    for instance_id in await driver.outlived(now):
-        async with driver.claim(instance_id) as claim:
-            row = await claim.read()
-            if row is None or row.previous_until is None or row.previous_until > now:
-                continue
-            sessions_ended = await claim.end_previous_password(row)
-            await claim.write(replace(row, previous_until=None))
-        log.info("previous_password_ended", instance_id=str(instance_id), sessions_ended=sessions_ended)
+    async with driver.claim(instance_id) as claim:
+        row = await claim.read()
+        if row is None or row.previous_until is None or row.previous_until > now:
+            return
+        sessions_ended = await claim.end_previous_password(row)
+        await claim.write(replace(row, previous_until=None))
+    log.info("previous_password_ended", instance_id=str(instance_id), sessions_ended=sessions_ended)
 
 
 def admit(row: RegistryRow | None, desired: Desired, *, may_create: bool) -> None:

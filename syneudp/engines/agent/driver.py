@@ -79,6 +79,15 @@ class RegistryRow:
         return self.state is State.TERMINATED
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What was accepted for an instance and is not applied: its generation and its desired state."""
+
+    instance_id: UUID
+    generation: int
+    state: State
+
+
 def limits_of(found: Mapping[str, Any]) -> Limits:
     """Take the limits out of a registry record, whose columns are named like them."""
     return Limits(**{name: found[name] for name in Limits.model_fields})
@@ -118,11 +127,12 @@ class Overrun(StrEnum):
     TEMP_FILES = "temp_files"
     CONNECTIONS = "connections"
     PRIVILEGES = "privileges"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One act of the watchdog: a statement cancelled, or its whole session ended."""
+    """One act of the watchdog: a statement cancelled, its whole session ended, or what a tenant gave itself undone."""
 
     instance_id: UUID
     overrun: Overrun
@@ -271,8 +281,8 @@ class Driver(Protocol):
         """Hold the instance's lock, waiting for another holder; the caller's deadline cancels the wait."""
         ...
 
-    async def pending(self) -> Sequence[UUID]:
-        """Ids whose accepted generation is not their applied one, oldest change first."""
+    async def pending(self) -> Sequence[Unfinished]:
+        """Instances whose accepted generation is not their applied one, oldest change first."""
         ...
 
     async def count_instances(self) -> int:

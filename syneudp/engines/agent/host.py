@@ -25,17 +25,26 @@ DEADLINES_SECONDS: Final = {
     "reports": 30.0,
     "usage": 30.0,
     "host": 10.0,
+    "pending": 10.0,
     "probe": 5.0,
+    "redo_create": 30.0,
+    "redo_suspend": 15.0,
+    "redo_rotate": 15.0,
+    "redo_terminate": 60.0,
 }
-CHANGES: Final = frozenset({"create", "suspend", "resume", "rotate", "terminate"})
+READS: Final = frozenset({"report", "reports", "usage", "host", "pending"})
 CUT_OFF_STATUS: Final = 499
 
 
 class Host:
-    """What the agent's handlers share: engines by name, who works on them in which order, and metrics."""
+    """What the agent's handlers share: engines by name, who works on them in which order, and metrics.
+
+    `failing` counts, by engine, the instances whose accepted state could not be brought about by the last try.
+    """
 
     def __init__(self, engines: Iterable[ServedEngine]) -> None:
         self.engines = {served.engine: served for served in engines}
+        self.failing = dict.fromkeys(self.engines, 0)
         self.lanes = {engine: Lanes() for engine in self.engines}
         self.turns = Turns()
         self.metrics = AgentMetrics()
@@ -59,7 +68,7 @@ class Host:
             driver = self.served(engine).driver
             async with (
                 asyncio.timeout(DEADLINES_SECONDS[call]),
-                self.lanes[engine].of(changes=call in CHANGES).place(),
+                self.lanes[engine].of(changes=call not in READS).place(),
             ):
                 yield driver
             status = 200

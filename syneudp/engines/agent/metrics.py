@@ -35,6 +35,12 @@ class AgentMetrics:
         self.instances = Gauge(
             "syneudp_agent_instances", "Instances that are not terminated.", ("engine",), registry=self.registry
         )
+        self.failing = Gauge(
+            "syneudp_agent_failing",
+            "Instances whose accepted state could not be brought about and is tried again.",
+            ("engine",),
+            registry=self.registry,
+        )
         self.spares = Gauge("syneudp_agent_spares", "Spares ready to be claimed.", ("engine",), registry=self.registry)
         self.creations = Counter(
             "syneudp_agent_creations",

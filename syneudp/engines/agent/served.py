@@ -1,12 +1,8 @@
-"""One engine of the host over its life: opened, redone, and tried again while it is out of reach."""
+"""One engine of the host over its life: opened, and tried again while it is out of reach."""
 
 import asyncio
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from syneudp.engines.agent.apply import end_outlived, redo
 from syneudp.engines.agent.driver import Driver, EngineFacts
 from syneudp.engines.agent.errors import (
     EngineLoginRefusedError,
@@ -19,6 +15,7 @@ from syneudp.engines.contract import Engine
 from syneudp.kernel.logging import log
 
 FILL_PAUSE_SECONDS: Final = 0.2
+OPEN_SECONDS_MAX: Final = 30.0
 LOGIN_TRIES: Final = 5
 LOGIN_PAUSE_SECONDS: Final = 1.0
 
@@ -55,7 +52,7 @@ class ServedEngine:
         return self._driver
 
     async def open(self) -> None:
-        """Open the engine before the agent serves. An engine out of reach is left for `keep`.
+        """Open the engine for the first time. One out of reach, or that hangs for OPEN_SECONDS_MAX, is left for `keep`.
 
         A login is refused for a moment while a server starts or fails over, so it is tried LOGIN_TRIES times, a second
         apart. Raises EngineUnsupportedError and EngineUnpreparedError.
@@ -75,49 +72,34 @@ class ServedEngine:
 
     async def _open(self) -> None:
         try:
-            self._facts = await self._driver.open()
-        except EngineUnavailableError:
+            async with asyncio.timeout(OPEN_SECONDS_MAX):
+                self._facts = await self._driver.open()
+        except (EngineUnavailableError, TimeoutError):
             log.warning("engine_not_reached", engine=self.engine.value)
             return
         log.info("engine_opened", engine=self.engine.value, flavour=self._facts.flavour, version=self._facts.version)
-        with self._while_there():
-            await redo(self._driver)
 
     async def keep(self) -> None:
-        """Open the engine if it is not open yet, else redo what was accepted and not applied; not while it is away.
+        """Open the engine if it is not open yet.
 
         An engine that turns out unprepared or unsupported while the agent serves stays unavailable, is told in the log
         and is tried again in the next round: its neighbours on this host go on.
         """
         if self._facts is not None:
-            with self._while_there():
-                await redo(self._driver)
             return
         try:
             await self._open()
         except (EngineUnpreparedError, EngineUnsupportedError) as refusal:
             log.error("engine_refused", engine=self.engine.value, reason=str(refusal))
 
-    async def end_outlived(self) -> None:
-        """End every password that was kept beside a new one for a while that is over."""
-        if self._facts is not None:
-            with self._while_there():
-                await end_outlived(self._driver, now=int(time.time()))
-
     async def fill(self, stopping: asyncio.Event) -> None:
         """Bring the engine's spares to their number, and wait a moment first, while a burst of creations passes."""
         if self._facts is not None:
             await asyncio.sleep(FILL_PAUSE_SECONDS)
-            with self._while_there():
+            try:
                 await fill(self._driver, size=self._warm_pool, stopping=stopping)
-
-    @contextmanager
-    def _while_there(self) -> Iterator[None]:
-        """Leave work for the next round where the engine is away, which is no failure to wait ever longer after."""
-        try:
-            yield
-        except EngineUnavailableError:
-            log.warning("engine_not_reached", engine=self.engine.value)
+            except EngineUnavailableError:
+                log.warning("engine_not_reached", engine=self.engine.value)
 
     async def close(self) -> None:
         """Close the driver's connections."""

@@ -17,7 +17,7 @@ async def test_no_other_database_lets_a_tenant_in(pair: Pair, door: str) -> None
 
 
 async def test_a_replication_connection_is_refused(pair: Pair) -> None:
-    with pytest.raises(asyncpg.PostgresError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await asyncpg.connect(
             pair.attacker.server.url(
                 user=pair.attacker.username, password=pair.attacker.password, database=pair.attacker.database

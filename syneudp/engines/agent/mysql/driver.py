@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from syneudp.engines.agent.driver import NAME_PATTERN, Cut, EngineFacts, Overrun, RegistryRow
+from syneudp.engines.agent.driver import NAME_PATTERN, Cut, EngineFacts, Overrun, RegistryRow, Unfinished
 from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnavailableError
 from syneudp.engines.agent.mysql import prepared, registry
 from syneudp.engines.agent.mysql.claim import MySQLClaim
@@ -89,7 +89,7 @@ class MySQLDriver:
                 if session.usable:
                     await registry.give_lock_back(session, name)
 
-    async def pending(self) -> Sequence[UUID]:
+    async def pending(self) -> Sequence[Unfinished]:
         """Name the instances whose accepted generation was not applied."""
         async with self._pool.session() as session:
             return await registry.read_pending(session)

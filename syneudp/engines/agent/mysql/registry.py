@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from syneudp.engines.agent.driver import RegistryRow, limits_of
+from syneudp.engines.agent.driver import RegistryRow, Unfinished, limits_of
 from syneudp.engines.agent.errors import EngineUnavailableError, FencedError
 from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.mysql.dialects import read_query
@@ -127,13 +127,16 @@ async def count_living(session: Session) -> int:
     return int(await session.value(COUNT_LIVING))
 
 
-async def read_pending(session: Session) -> Sequence[UUID]:
+async def read_pending(session: Session) -> Sequence[Unfinished]:
     """Name the instances whose accepted generation was not applied, oldest change first."""
     found = await session.rows(
-        "SELECT instance_id FROM syneudpagent.databases WHERE accepted_generation <> applied_generation"
-        " ORDER BY changed_at, instance_id"
+        "SELECT instance_id, accepted_generation, state FROM syneudpagent.databases"
+        " WHERE accepted_generation <> applied_generation ORDER BY changed_at, instance_id"
     )
-    return [UUID(record["instance_id"]) for record in found]
+    return [
+        Unfinished(UUID(record["instance_id"]), record["accepted_generation"], State(record["state"]))
+        for record in found
+    ]
 
 
 async def read_outlived(session: Session, now: int) -> Sequence[UUID]:

@@ -1,6 +1,6 @@
 """One instance's statements on PostgreSQL, all on the connection that holds its lock."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from syneudp.engines.agent.driver import RegistryRow, limits_of
+from syneudp.engines.agent.driver import Names, RegistryRow, limits_of
 from syneudp.engines.agent.errors import DatabaseMissingError, FencedError
 from syneudp.engines.agent.postgresql.connections import Connection, Connections, change_catalog
 from syneudp.engines.agent.postgresql.hindrance import drop_role, unhindered
-from syneudp.engines.agent.postgresql.limits import role_settings
+from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten, role_settings
 from syneudp.engines.agent.postgresql.names import quoted, quoted_verifier
 from syneudp.engines.agent.postgresql.sessions import end_sessions
 from syneudp.engines.agent.postgresql.shape import (
@@ -22,16 +22,19 @@ from syneudp.engines.agent.postgresql.shape import (
     schema_grants,
     spare_shape,
 )
-from syneudp.engines.agent.postgresql.statements import READ_ROW, TAKE_SPARE, WRITE_ROTATION, WRITE_ROW
+from syneudp.engines.agent.postgresql.statements import (
+    FIND_SETTINGS,
+    FOREIGN_GRANTEES,
+    READ_ROW,
+    TAKE_SPARE,
+    WRITE_ROTATION,
+    WRITE_ROW,
+)
 from syneudp.engines.contract import State
 
 INVALID_CONNECTION_LIMIT: Final = -2
 FIND_DATABASE: Final = "SELECT datconnlimit FROM pg_database WHERE datname = $1"
 FIND_ROLE: Final = "SELECT true FROM pg_roles WHERE rolname = $1"
-FIND_SETTINGS: Final = """
-SELECT unnest(setconfig) AS setting FROM pg_db_role_setting
-WHERE setdatabase = 0 AND setrole = (SELECT oid FROM pg_roles WHERE rolname = $1)
-"""
 
 
 class PostgreSQLClaim:
@@ -104,7 +107,7 @@ class PostgreSQLClaim:
                 applied_credential_version=row.credential_version,
             )
             opened = replace(taken, applied_credential_version=0)
-            await self._change(taken, *_role_changes(opened, spare["settings"], login=True), locked=False)
+            await self._change(taken, *_role_changes(opened, Settings(spare["settings"], ()), login=True), locked=False)
         return taken
 
     async def create(self, row: RegistryRow) -> None:
@@ -120,7 +123,17 @@ class PostgreSQLClaim:
 
     async def set_limits(self, row: RegistryRow) -> None:
         """Set what a role's settings lack of its limits."""
-        await self._change(row, *role_settings(row.username, row.limits, await self._settings(row)))
+        await self._change(row, *role_settings(_names(row), row.limits, await self._settings(row)))
+
+    async def restore_settings(self) -> bool:
+        """Bring defaults that the tenant rewrote back to its limits; False where there is nothing to do."""
+        row = await self.read()
+        if row is None or row.state is not State.RUNNING or row.accepted_generation != row.applied_generation:
+            return False
+        if not is_rewritten(row.limits, await self._settings(row)):
+            return False
+        await self.set_limits(row)
+        return True
 
     async def open_login(self, row: RegistryRow, *, rebuild: bool, end_sessions: bool) -> int:
         """Set verifier and limits and let the user in. Answer the number of sessions ended.
@@ -182,13 +195,16 @@ class PostgreSQLClaim:
     async def _rebuild_grants(self, row: RegistryRow) -> None:
         await self._change(row, *database_grants(row))
         async with self._connections.tenant(row.database) as inside:
-            await self._unhindered(row, partial(change_catalog, inside, *schema_grants(row), locked=False))
+            foreign = await inside.fetch(FOREIGN_GRANTEES, row.username)
+            closed = [f"REVOKE ALL ON {found['object']} FROM {found['grantee']} CASCADE" for found in foreign]
+            await self._unhindered(row, partial(change_catalog, inside, *closed, *schema_grants(row), locked=False))
 
     async def _set_role(self, row: RegistryRow, *, login: bool) -> None:
         await self._change(row, *_role_changes(row, await self._settings(row), login=login))
 
-    async def _settings(self, row: RegistryRow) -> Collection[str]:
-        return [found["setting"] for found in await self._connection.fetch(FIND_SETTINGS, row.username)]
+    async def _settings(self, row: RegistryRow) -> Settings:
+        [found] = await self._connection.fetch(FIND_SETTINGS, row.username, row.database)
+        return Settings(found["everywhere"], found["inside"])
 
     async def _change(self, row: RegistryRow, *statements: str, locked: bool = True) -> None:
         await self._unhindered(row, partial(change_catalog, self._connection, *statements, locked=locked))
@@ -202,12 +218,16 @@ class PostgreSQLClaim:
         await unhindered(attempt, connection=self._connection, username=row.username, database=row.database)
 
 
-def _role_changes(row: RegistryRow, kept: Collection[str], *, login: bool) -> tuple[str, ...]:
+def _names(row: RegistryRow) -> Names:
+    return Names(row.database, row.username)
+
+
+def _role_changes(row: RegistryRow, found: Settings, *, login: bool) -> tuple[str, ...]:
     admission = f"{'LOGIN' if login else 'NOLOGIN'} CONNECTION LIMIT {row.limits.max_connections}"
     password = f" PASSWORD {quoted_verifier(row.verifier)}" if row.sets_verifier else ""
     return (
         f"ALTER ROLE {quoted(row.username)} {admission}{password}",
-        *role_settings(row.username, row.limits, kept),
+        *role_settings(_names(row), row.limits, found),
     )
 
 

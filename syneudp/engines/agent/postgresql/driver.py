@@ -1,33 +1,41 @@
 """The PostgreSQL dialect: versions 16 to 18."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun
-from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnpreparedError
+from syneudp.engines.agent.driver import CANCEL_GRACE_SECONDS, Cut, EngineFacts, Overrun, Unfinished, limits_of
+from syneudp.engines.agent.errors import EngineLoginRefusedError, EngineUnavailableError, EngineUnpreparedError
 from syneudp.engines.agent.postgresql.claim import PostgreSQLClaim
 from syneudp.engines.agent.postgresql.connections import REFUSED, Connections, unreachable_as_unavailable
 from syneudp.engines.agent.postgresql.guard import Guard
+from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten
 from syneudp.engines.agent.postgresql.preparation import faults_of, read_preparation, require_supported
 from syneudp.engines.agent.postgresql.report import report_of
+from syneudp.engines.agent.postgresql.schemas import Schemas
 from syneudp.engines.agent.postgresql.shape import spare_shape
 from syneudp.engines.agent.postgresql.shelf import SHELF_LOCK_KEY, TRY_LOCK, PostgreSQLShelf
 from syneudp.engines.agent.postgresql.statements import (
     REGISTRY_SCHEMA,
     REPORT,
     ROTATIONS_SCHEMA,
+    SETTINGS_IN_USE,
     UNKNOWN_DATABASES,
     USAGE,
     WATCH,
 )
-from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, UsageItem
+from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, State, UsageItem
+from syneudp.kernel.logging import log
 
+RESTORE_SECONDS_MAX: Final = 2.0
 COUNT_INSTANCES: Final = "SELECT count(*) FROM registry.instances WHERE state IN ('running', 'suspended')"
 COUNT_SPARES: Final = "SELECT count(*) FROM registry.instances WHERE instance_id IS NULL AND made AND shape = $1"
 PENDING: Final = """
-SELECT instance_id FROM registry.instances WHERE accepted_generation <> applied_generation ORDER BY changed_at
+SELECT instance_id, accepted_generation, state FROM registry.instances
+WHERE accepted_generation <> applied_generation
+ORDER BY changed_at
 """
 
 
@@ -41,6 +49,7 @@ class PostgreSQLDriver:
     def __init__(self, *, admin_url: str, endpoint_host: str, endpoint_port: int) -> None:
         self._connections = Connections(admin_url)
         self._guard = Guard(self._connections)
+        self._schemas = Schemas(self._connections)
         self.endpoint = Endpoint(host=endpoint_host, port=endpoint_port, tls=False)
 
     async def open(self) -> EngineFacts:
@@ -81,11 +90,14 @@ class PostgreSQLDriver:
             await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", str(instance_id))
             yield PostgreSQLClaim(instance_id, connection, self._connections)
 
-    async def pending(self) -> Sequence[UUID]:
-        """Ids whose accepted generation is not their applied one, oldest change first."""
+    async def pending(self) -> Sequence[Unfinished]:
+        """Instances whose accepted generation is not their applied one, oldest change first."""
         async with self._connections.registry() as connection:
             found = await connection.fetch(PENDING)
-        return [UUID(int=row["instance_id"].int) for row in found]
+        return [
+            Unfinished(UUID(int=row["instance_id"].int), row["accepted_generation"], State(row["state"]))
+            for row in found
+        ]
 
     async def outlived(self, _now: int, /) -> Sequence[UUID]:
         """Answer none: a role has one password, whatever the time."""
@@ -112,13 +124,18 @@ class PostgreSQLDriver:
         """Compare registry and engine for one instance, tombstones included."""
         async with self._connections.registry() as connection:
             found = await connection.fetchrow(REPORT, instance_id, None, 1)
-        return None if found is None else report_of(found)
+        if found is None:
+            return None
+        return report_of(found, schema_differs=found["is_open"] and await self._schemas.differs(found))
 
     async def reports(self, *, after: UUID | None, limit: int) -> Sequence[DatabaseReport]:
         """Compare registry and engine for up to `limit` instances with an id above `after`, ascending by id."""
         async with self._connections.registry() as connection:
             found = await connection.fetch(REPORT, None, after, limit)
-        return [report_of(row) for row in found]
+        return [
+            report_of(row, schema_differs=self._schemas.seen_differing(row) and await self._schemas.differs(row))
+            for row in found
+        ]
 
     async def unknown_databases(self) -> Sequence[str]:
         """Names of databases in the agent's form that no registry row knows, at most 1000."""
@@ -140,13 +157,22 @@ class PostgreSQLDriver:
         ]
 
     async def watch(self) -> Sequence[Cut]:
-        """Cancel statements and end sessions that are over a limit, in one statement by the server's own clock.
+        """Cancel statements and end sessions that are over a limit, by the server's own clock, and restore defaults.
 
         What a session asks for in memory is not seen from outside; its role's defaults are all that holds it.
         """
         async with self._connections.registry() as connection:
             found = await connection.fetch(WATCH, CANCEL_GRACE_SECONDS)
-        return [
+            in_use = await connection.fetch(SETTINGS_IN_USE)
+            await self._schemas.look_at_next(connection)
+        restored = [
+            instance_id
+            for group in in_use
+            if is_rewritten(limits_of(dict(group)), Settings(group["everywhere"], group["inside"]))
+            for instance_id in group["instance_ids"]
+            if await self._restored(UUID(int=instance_id.int))
+        ]
+        return [Cut(UUID(int=instance_id.int), Overrun.SETTINGS, session_ended=False) for instance_id in restored] + [
             Cut(
                 instance_id=UUID(int=row["instance_id"].int),
                 overrun=Overrun(row["overrun"]),
@@ -155,6 +181,14 @@ class PostgreSQLDriver:
             for row in found
             if row["signalled"]
         ]
+
+    async def _restored(self, instance_id: UUID) -> bool:
+        try:
+            async with asyncio.timeout(RESTORE_SECONDS_MAX), self.claim(instance_id) as claim:
+                return await claim.restore_settings()
+        except (TimeoutError, EngineUnavailableError):
+            log.warning("settings_not_restored", engine=self.engine.value, instance_id=str(instance_id))
+            return False
 
     async def ping(self) -> None:
         """Run one trivial statement."""

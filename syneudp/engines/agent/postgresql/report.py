@@ -5,15 +5,15 @@ from uuid import UUID
 
 import asyncpg
 
-from syneudp.engines.agent.driver import Drift
-from syneudp.engines.agent.postgresql.names import temp_file_limit
+from syneudp.engines.agent.driver import Drift, limits_of
+from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten
 from syneudp.engines.contract import DatabaseReport, State
 
 TENANT_PRIVILEGES: Final = frozenset({"CONNECT", "CREATE", "TEMPORARY"})
 
 
-def report_of(found: asyncpg.Record) -> DatabaseReport:
-    """Lay out one row of report.sql for the wire."""
+def report_of(found: asyncpg.Record, *, schema_differs: bool) -> DatabaseReport:
+    """Lay out one row of report.sql, and what a look into the database found, for the wire."""
     return DatabaseReport(
         instance_id=UUID(int=found["instance_id"].int),
         database=found["database_name"],
@@ -24,11 +24,11 @@ def report_of(found: asyncpg.Record) -> DatabaseReport:
         credential_version=found["credential_version"],
         storage_bytes=found["storage_bytes"],
         sessions=found["sessions"],
-        drift=[drift.value for drift in drift_of(found)],
+        drift=[drift.value for drift in drift_of(found, schema_differs=schema_differs)],
     )
 
 
-def drift_of(found: asyncpg.Record) -> list[Drift]:
+def drift_of(found: asyncpg.Record, *, schema_differs: bool) -> list[Drift]:
     """List how the engine differs from what was accepted; nothing while that is not applied yet."""
     if found["accepted_generation"] != found["applied_generation"]:
         return []
@@ -44,8 +44,9 @@ def drift_of(found: asyncpg.Record) -> list[Drift]:
         Drift.LOGIN_CLOSED: not suspended and not found["may_log_in"],
         Drift.SESSIONS_LEFT: suspended and found["sessions"] > 0,
         Drift.LIMITS: found["connection_limit"] != found["max_connections"]
-        or found["temp_file_limit"] != temp_file_limit(found["temp_bytes"]),
-        Drift.PRIVILEGES: found["has_powers"]
+        or is_rewritten(limits_of(dict(found)), Settings(found["everywhere"], found["inside"])),
+        Drift.PRIVILEGES: schema_differs
+        or found["has_powers"]
         or not found["is_ours"]
         or found["open_to_others"]
         or set(found["tenant_privileges"]) != TENANT_PRIVILEGES,

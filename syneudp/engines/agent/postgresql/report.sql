@@ -27,17 +27,19 @@ SELECT
     kept.credential_version,
     kept.max_connections,
     kept.temp_bytes,
+    kept.statement_seconds,
+    kept.idle_transaction_seconds,
+    kept.memory_bytes,
+    kept.may_grow,
     found.oid IS NOT NULL AND found.datconnlimit <> -2 AS has_database,
     found.oid IS NOT NULL AS has_database_left,
     tenant.oid IS NOT NULL AS has_user,
     coalesce(pg_database_size(found.oid), 0) AS storage_bytes,
     tenant.rolcanlogin AND found.datallowconn AS may_log_in,
+    coalesce(found.datallowconn AND found.datconnlimit <> -2, false) AS is_open,
     tenant.rolconnlimit AS connection_limit,
-    (
-        SELECT split_part(setting, '=', 2)
-        FROM pg_db_role_setting AS settings, unnest(settings.setconfig) AS setting
-        WHERE settings.setdatabase = 0 AND settings.setrole = tenant.oid AND setting LIKE 'temp_file_limit=%'
-    ) AS temp_file_limit,
+    coalesce(everywhere.setconfig, '{}') AS everywhere,
+    coalesce(inside.setconfig, '{}') AS inside,
     coalesce(
         tenant.rolsuper OR tenant.rolcreaterole OR tenant.rolcreatedb OR tenant.rolreplication OR tenant.rolbypassrls
         OR EXISTS (SELECT FROM pg_auth_members AS membership WHERE membership.member = tenant.oid)
@@ -69,4 +71,6 @@ FROM asked AS kept
 LEFT JOIN pg_database AS found ON found.datname = kept.database_name
 LEFT JOIN pg_roles AS owner ON owner.oid = found.datdba
 LEFT JOIN pg_roles AS tenant ON tenant.rolname = kept.username
+LEFT JOIN pg_db_role_setting AS everywhere ON everywhere.setrole = tenant.oid AND everywhere.setdatabase = 0
+LEFT JOIN pg_db_role_setting AS inside ON inside.setrole = tenant.oid AND inside.setdatabase = found.oid
 ORDER BY kept.instance_id

@@ -27,7 +27,7 @@ def database_grants(row: RegistryRow) -> tuple[str, ...]:
     user, database = quoted(row.username), quoted(row.database)
     return (
         f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",
-        f"REVOKE ALL ON DATABASE {database} FROM {user}",
+        f"REVOKE ALL ON DATABASE {database} FROM {user} CASCADE",
         f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {user}",
         f"ALTER DATABASE {database} ALLOW_CONNECTIONS true",
     )
@@ -35,7 +35,12 @@ def database_grants(row: RegistryRow) -> tuple[str, ...]:
 
 def schema_grants(row: RegistryRow) -> tuple[str, ...]:
     """Hand schema public over, inside the database."""
-    return ("REVOKE ALL ON SCHEMA public FROM PUBLIC", f"GRANT ALL ON SCHEMA public TO {quoted(row.username)}")
+    user = quoted(row.username)
+    return (
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        f"REVOKE ALL ON SCHEMA public FROM {user} CASCADE",
+        f"GRANT ALL ON SCHEMA public TO {user}",
+    )
 
 
 def spare_shape() -> str:

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from entrypoints.embedded import MySQLFamilyServer
-from syneudp.engines.agent.apply import apply, end_outlived, redo
+from syneudp.engines.agent.apply import apply, end_outlived
 from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.mysql.claim import MySQLClaim
 from syneudp.engines.contract import State
+from tests.engines.agent.redoing import redo
 from tests.mysql_tenants import REFUSED, MySQLTenant, connected, fetched, is_alive
 
 pytestmark = pytest.mark.parametrize("engine_server", ["mysql"], indirect=True)
@@ -48,9 +49,9 @@ async def test_the_old_password_works_until_its_time_is_over_and_every_session_e
     until = (await row_of(tenant)).previous_until
     assert until is not None
     async with tenant.connected(password=old) as by_the_old_one:
-        await end_outlived(tenant.driver, now=until - 1)
+        await end_outlived(tenant.driver, tenant.instance_id, now=until - 1)
         assert await is_alive(by_the_old_one)
-        await end_outlived(tenant.driver, now=until)
+        await end_outlived(tenant.driver, tenant.instance_id, now=until)
         assert not await is_alive(by_the_old_one)
     assert not await let_in(tenant, old)
     assert await let_in(tenant, tenant.password)
@@ -117,10 +118,10 @@ async def test_a_time_that_ended_while_the_agent_was_dead_is_ended_by_the_next_o
 
     monkeypatch.setattr(MySQLClaim, "write", die)
     with pytest.raises(RuntimeError):
-        await end_outlived(tenant.driver, now=until)
+        await end_outlived(tenant.driver, tenant.instance_id, now=until)
     monkeypatch.setattr(MySQLClaim, "write", write)
     assert await tenant.driver.outlived(until) == [tenant.instance_id]
-    await end_outlived(tenant.driver, now=until)
+    await end_outlived(tenant.driver, tenant.instance_id, now=until)
     assert not await let_in(tenant, old)
     assert await tenant.driver.outlived(until) == []
 
@@ -196,7 +197,7 @@ async def test_a_password_that_cannot_be_kept_does_not_hold_the_rotation_up(
     with pytest.raises(REFUSED):
         async with connected(engine_server, user=tenant.username, password=""):
             pass
-    await end_outlived(tenant.driver, now=int(time.time()) + 2 * HOUR)
+    await end_outlived(tenant.driver, tenant.instance_id, now=int(time.time()) + 2 * HOUR)
     assert await let_in(tenant, tenant.password)
     assert await tenant.drift() == []
 
@@ -216,7 +217,7 @@ async def test_logins_that_go_on_all_the_while_change_nothing(tenant: MySQLTenan
             storm.create_task(log_in_again(old))
             storm.create_task(log_in_again(tenant.password))
         await asyncio.sleep(0.2)
-        await end_outlived(tenant.driver, now=until)
+        await end_outlived(tenant.driver, tenant.instance_id, now=until)
         row = await row_of(tenant)
         assert not await let_in(tenant, old)
         stopping.set()

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from syneudp.engines.agent.apply import redo
+from entrypoints.embedded import MySQLFamilyServer
+from syneudp.engines.agent import background
+from syneudp.engines.agent.background import Background
 from syneudp.engines.agent.errors import (
     DatabaseMissingError,
     DatabaseTerminatedError,
@@ -12,10 +14,12 @@ from syneudp.engines.agent.errors import (
     EngineUnavailableError,
     GenerationStaleError,
 )
+from syneudp.engines.agent.host import DEADLINES_SECONDS
 from syneudp.engines.agent.mysql import MySQLDriver
 from syneudp.engines.agent.mysql.claim import MySQLClaim
 from syneudp.engines.agent.mysql.connections import Session
-from syneudp.engines.contract import State
+from syneudp.engines.contract import Engine, State
+from tests.engines.agent.redoing import host_of, redo
 from tests.mysql_tenants import REFUSED, MySQLTenant, NewTenant, fetched, is_alive, opened_driver
 
 
@@ -94,7 +98,7 @@ async def test_a_suspend_or_a_delete_cut_off_anywhere_is_finished_by_the_next_st
             _cut_after(patched, statements_done)
             with pytest.raises(CutError):
                 await tenant.want(state)
-        assert tenant.instance_id in await driver.pending()
+        assert tenant.instance_id in {left.instance_id for left in await driver.pending()}
         assert list(await redo(driver)) == []
         assert not await is_alive(connection)
     report = await driver.report(tenant.instance_id)
@@ -272,3 +276,27 @@ async def test_of_two_statements_in_one_trip_the_second_waits_for_the_first_and_
         with pytest.raises(REFUSED, match="DROP USER"):
             await claim.session.run("DROP USER 'u'@'%'", after="SET @done = 1")
         assert int(await claim.session.value("SELECT @done")) == 1
+
+
+async def test_a_redo_that_waits_for_another_agents_lock_ends_at_its_deadline_and_is_tried_again(
+    tenant: MySQLTenant,
+    driver: MySQLDriver,
+    engine_server: MySQLFamilyServer,
+    admin_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(DEADLINES_SECONDS, "redo_suspend", 0.3)
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.0)
+    with monkeypatch.context() as patched:
+        _cut_after(patched, 1)
+        with pytest.raises(CutError):
+            await tenant.want(State.SUSPENDED)
+    host = await host_of(driver)
+    working = Background(host, Engine.MYSQL)
+    async with opened_driver(engine_server, admin_url) as other, other.claim(tenant.instance_id):
+        async with asyncio.timeout(5):
+            await working.redo()
+        assert host.failing == {Engine.MYSQL: 1}
+    await working.redo()
+    assert host.failing == {Engine.MYSQL: 0}
+    assert await tenant.drift() == []

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from syneudp.engines.agent.apply import redo
 from syneudp.engines.agent.errors import DatabaseTerminatedError, GenerationStaleError
 from syneudp.engines.agent.mysql import MySQLDriver, statements
 from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.spares import fill
 from syneudp.engines.contract import Engine, State
 from tests.engines.agent.killing import kill_an_agent_in_the_middle
+from tests.engines.agent.redoing import redo
 from tests.mysql_tenants import REFUSED, MySQLTenant, NewTenant, connected, fetched, opened_driver
 
 SPARES = "SELECT database_name, username, made FROM syneudpagent.databases WHERE instance_id IS NULL"

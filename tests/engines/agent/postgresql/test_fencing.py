@@ -4,7 +4,6 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from syneudp.engines.agent.apply import accept, redo
 from syneudp.engines.agent.errors import (
     DatabaseMissingError,
     DatabaseTerminatedError,
@@ -14,22 +13,10 @@ from syneudp.engines.agent.errors import (
     GenerationStaleError,
 )
 from syneudp.engines.agent.postgresql import PostgreSQLDriver
-from syneudp.engines.contract import Scheme, State
+from syneudp.engines.contract import State
 from tests.engines.agent.postgresql.tenants import Connection, NewTenant, Tenant
-
-
-async def intend(tenant: Tenant, state: State, generation: int) -> None:
-    async with tenant.driver.claim(tenant.instance_id) as claim:
-        row = accept(
-            await claim.read(),
-            tenant.desired(state, generation),
-            instance_id=tenant.instance_id,
-            scheme=Scheme.SCRAM_SHA_256,
-            now=0,
-            keeps_previous=False,
-        )
-        await claim.write(row)
-        tenant.database, tenant.username = row.database, row.username
+from tests.engines.agent.redoing import redo
+from tests.engines.agent.stopping import intend
 
 
 async def test_an_older_generation_is_refused_with_the_applied_state(tenant: Tenant) -> None:
@@ -94,7 +81,7 @@ async def test_only_a_create_makes_what_was_never_heard_of(new_tenant: NewTenant
 async def test_what_was_accepted_and_not_applied_is_redone(new_tenant: NewTenant, state: State) -> None:
     tenant = new_tenant()
     await intend(tenant, state, 1)
-    assert tenant.instance_id in await tenant.driver.pending()
+    assert tenant.instance_id in {left.instance_id for left in await tenant.driver.pending()}
     assert await redo(tenant.driver) == []
     report = await tenant.report()
     assert (report.applied_generation, report.state, report.drift) == (1, state, [])

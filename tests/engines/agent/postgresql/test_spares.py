@@ -5,13 +5,13 @@ import asyncpg
 import pytest
 
 from entrypoints.embedded import PostgreSQLServer
-from syneudp.engines.agent.apply import redo
 from syneudp.engines.agent.errors import DatabaseTerminatedError, GenerationStaleError
 from syneudp.engines.agent.postgresql import PostgreSQLDriver, shape
 from syneudp.engines.agent.spares import fill
 from syneudp.engines.contract import Engine, State
 from tests.engines.agent.killing import kill_an_agent_in_the_middle
 from tests.engines.agent.postgresql.tenants import Connection, NewTenant, Tenant
+from tests.engines.agent.redoing import redo
 
 SPARES = "SELECT database_name, username, made FROM registry.instances WHERE instance_id IS NULL"
 ORPHANS = """

@@ -1,8 +1,4 @@
 import asyncio
-import contextlib
-import os
-import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -14,6 +10,7 @@ from syneudp.engines.agent.postgresql import PostgreSQLDriver
 from syneudp.engines.agent.served import ServedEngine
 from syneudp.engines.contract import State
 from tests.engines.agent.postgresql.tenants import Tenant
+from tests.engines.agent.stopping import session_that_does_not_end
 
 TOKEN = "a token of more than thirty-two bytes"
 
@@ -39,18 +36,6 @@ async def agent(driver: PostgreSQLDriver) -> Agent:
     served = ServedEngine(driver)
     await served.open()
     return Agent(Host([served]))
-
-
-@contextlib.asynccontextmanager
-async def session_that_does_not_end(tenant: Tenant) -> AsyncIterator[None]:
-    connection = await tenant.connect()
-    pid = connection.get_server_pid()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-        connection.terminate()
 
 
 async def accepted(tenant: Tenant, generation: int) -> None:
