@@ -1,6 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ ORPHANED_USERS = (
     "SELECT User FROM mysql.user WHERE Host = '%' AND LENGTH(User) = 21 AND User LIKE 'u%'"
     " AND CONVERT(User USING ascii) COLLATE ascii_bin NOT IN (SELECT username FROM syneudpagent.databases)"
 )
+STATEMENTS_MAX = 60
 
 
 class CutError(Exception):
@@ -151,38 +152,52 @@ async def test_an_agent_killed_while_it_fills_and_claims_leaves_nothing_half_don
     assert all(report.drift == [] for report in await pool.reports(after=None, limit=1000))
 
 
-@pytest.mark.parametrize("statements_done", range(4))
 async def test_a_claim_cut_off_anywhere_is_finished_by_the_next_start(
-    pool: MySQLDriver, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch, root: Any, statements_done: int
+    pool: MySQLDriver, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch, root: Any
 ) -> None:
-    await fill(pool, size=1)
+    for statements_done in range(STATEMENTS_MAX):
+        await fill(pool, size=1)
+        tenant = new_tenant()
+        creating = partial(tenant.want, State.RUNNING, generation=1, may_create=True)
+        died = await dies_after(statements_done, creating, monkeypatch)
+        assert list(await redo(pool)) == []
+        assert (await creating()).from_spare == (statements_done == 0)
+        assert await tenant.drift() == []
+        async with tenant.connected():
+            pass
+        await assert_no_orphans(pool, root)
+        await tenant.want(State.TERMINATED, generation=2)
+        if not died:
+            break
+    assert not died
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0)], ids=["filling", "emptying"])
+async def test_a_change_of_the_pool_cut_off_anywhere_is_finished_by_the_next(
+    pool: MySQLDriver, monkeypatch: pytest.MonkeyPatch, root: Any, before: int, after: int
+) -> None:
+    for statements_done in range(STATEMENTS_MAX):
+        await fill(pool, size=before)
+        died = await dies_after(statements_done, partial(fill, pool, size=after), monkeypatch)
+        async with asyncio.timeout(20):
+            while [row[2] for row in await fetched(root, SPARES)] != [1] * after:
+                await fill(pool, size=after)
+        assert await pool.count_spares() == after
+        await assert_no_orphans(pool, root)
+        if not died:
+            break
+    assert not died
+
+
+async def test_the_same_creation_at_once_and_again_takes_one_spare(pool: MySQLDriver, new_tenant: NewTenant) -> None:
+    await fill(pool, size=3)
     tenant = new_tenant()
-    with monkeypatch.context() as patched:
-        _cut_after(patched, statements_done)
-        with suppress(CutError):
-            await tenant.want(State.RUNNING, may_create=True)
-    assert list(await redo(pool)) == []
-    outcome = await tenant.want(State.RUNNING, generation=1, may_create=True)
-    assert outcome.from_spare == (statements_done == 0)
-    assert await tenant.drift() == []
-    async with tenant.connected():
-        pass
-    await assert_no_orphans(pool, root)
-    await tenant.want(State.TERMINATED)
-
-
-@pytest.mark.parametrize("statements_done", range(6))
-async def test_a_filling_cut_off_anywhere_is_finished_by_the_next(
-    pool: MySQLDriver, monkeypatch: pytest.MonkeyPatch, root: Any, statements_done: int
-) -> None:
-    with monkeypatch.context() as patched:
-        _cut_after(patched, statements_done)
-        with suppress(CutError):
-            await fill(pool, size=1)
-    await fill(pool, size=1)
-    assert len(await fetched(root, SPARES)) == 1
-    assert await pool.count_spares() == 1
-    await assert_no_orphans(pool, root)
+    sent = [tenant.want(State.RUNNING, generation=1, may_create=True) for _ in range(3)]
+    outcomes = await asyncio.gather(*sent)
+    assert sorted(outcome.from_spare for outcome in outcomes) == [False, False, True]
+    assert len({outcome.applied.database for outcome in outcomes}) == 1
+    assert await pool.count_spares() == 2
+    await tenant.want(State.TERMINATED, generation=2)
 
 
 async def test_a_termination_and_a_suspended_creation_take_no_spare(pool: MySQLDriver, new_tenant: NewTenant) -> None:
@@ -198,19 +213,28 @@ async def test_a_termination_and_a_suspended_creation_take_no_spare(pool: MySQLD
     await suspended.want(State.TERMINATED)
 
 
-def _cut_after(patched: pytest.MonkeyPatch, statements: int) -> None:
-    run = Session.run
-    left = statements
+async def dies_after(statements: int, work: Callable[[], Awaitable[object]], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Do a piece of work whose session breaks after so many statements; tell whether it got that far."""
+    run, left = Session.run, statements
 
     async def run_or_die(session: Session, sql: str, parameters: Any = None, *, after: str = "") -> int:
         nonlocal left
-        if left == 0 and "RELEASE_LOCK" not in sql:
+        if left <= 0 and "RELEASE_LOCK" not in sql:
+            left = -1
             session.close()
             raise CutError
         left -= 1
         return await run(session, sql, parameters, after=after)
 
-    patched.setattr(Session, "run", run_or_die)
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "run", run_or_die)
+        try:
+            await work()
+        except Exception:
+            if left >= 0:
+                raise
+            return True
+    return False
 
 
 async def test_a_spare_that_an_older_release_made_is_never_handed_out_and_is_made_anew(
