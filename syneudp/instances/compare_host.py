@@ -167,7 +167,9 @@ async def _compare_page(
             total += Comparison(unseen=int(again))
         elif again:
             total += Comparison(
-                sent_again=await transact(partial(bring_up, host=host, report=report, recovering=recovering))
+                sent_again=await transact(
+                    partial(bring_up, host=host, wallet_id=record.wallet_id, report=report, recovering=recovering)
+                )
             )
         elif report.applied_generation < record.applied_generation and not recovering:
             total += Comparison(behind=1)
