@@ -1,6 +1,6 @@
-"""Recompute the whole of the books at one instant: transfers, accounts, usage, hours, depletion and payments."""
+"""Recompute the whole of the books at one instant: transfers, accounts, usage, hours, depletion, payments and holds."""
 
-from syneudp import ledger, wallet
+from syneudp import instances, ledger, wallet
 from syneudp.kernel.database import Connection, execute, transact
 from syneudp.ledger import Finding
 
@@ -17,4 +17,4 @@ async def audit_books() -> list[Finding]:
 async def _audit(tx: Connection) -> list[Finding]:
     await execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     await execute(tx, "SET LOCAL statement_timeout = 0")
-    return [*await ledger.audit(tx), *await wallet.audit(tx)]
+    return [*await ledger.audit(tx), *await wallet.audit(tx), *await instances.audit(tx)]

@@ -1,5 +1,6 @@
 """Instances: what is wanted of each database, what its agent confirmed, and how the two are brought together."""
 
+from syneudp.instances.audit_holds import audit
 from syneudp.instances.change_holds import freeze_indebted, resume_covered, resume_instance, suspend_instance
 from syneudp.instances.change_plan import change_plan
 from syneudp.instances.climb_storage import Filling, climb_storage, filling_of
@@ -116,6 +117,7 @@ __all__ = [
     "Status",
     "StorageFullError",
     "ask_payment",
+    "audit",
     "begin_month",
     "change_plan",
     "claim_sampling",

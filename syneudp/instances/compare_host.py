@@ -179,7 +179,9 @@ async def _compare_page(
             total += Comparison(sent_again=0 if noted_gone else await _note_gone(host, record))
         elif again:
             total += Comparison(
-                sent_again=await transact(partial(bring_up, host=host, report=report, recovering=recovering))
+                sent_again=await transact(
+                    partial(bring_up, host=host, wallet_id=record.wallet_id, report=report, recovering=recovering)
+                )
             )
         elif behind:
             total += Comparison(behind=1)

@@ -96,12 +96,16 @@ def is_to_be_sent(record: InstanceRecord, report: DatabaseReport) -> bool:
     return record.wanted is not State.TERMINATED or report.state is not State.TERMINATED
 
 
-async def bring_up(tx: Connection, *, host: HostView, report: DatabaseReport, recovering: bool) -> bool:
+async def bring_up(
+    tx: Connection, *, host: HostView, wallet_id: UUID, report: DatabaseReport, recovering: bool
+) -> bool:
     """Send what is wanted of an instance again, above every generation that either side knows.
 
-    One that was missing and is there again runs as before: the hold that its loss had set is lifted.
+    One that was missing and is there again is as before: the hold that its loss had set is lifted, and what its owner
+    had suspended is charged for its storage again.
     """
-    now = await clock.now(tx)
+    locked = await lock_wallet(tx, wallet_id)
+    now = locked.now
     record = await lock_record(tx, report.instance_id)
     before = await row(tx, "SELECT found, held FROM instance_recoveries WHERE instance_id = $1", record.id)
     if before is not None and before["found"] != Found.MISSING:
@@ -109,6 +113,7 @@ async def bring_up(tx: Connection, *, host: HostView, report: DatabaseReport, re
     found = _found(record, report)
     if before is not None and before["held"] and record.removal is None:
         free = replace(record, holds=record.holds - {Hold.OPERATOR})
+        await meter(tx, locked, free)
         record = await write_intent(tx, record, free, now=now, kind=EventKind.FOUND_AGAIN, actor=Actor.PLATFORM)
     after = await send_again(
         tx,

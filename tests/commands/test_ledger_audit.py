@@ -201,6 +201,15 @@ async def test_the_month_that_was_charged_past_its_cap_is_named(forger: asyncpg.
     assert found["nothing_charged_past_the_cap"].row == f"{wallet_id} {month}"
 
 
+@pytest.mark.parametrize("change", ["depletions + 1", "depletions - 1"])
+async def test_an_end_that_an_hour_counts_too_much_or_not_at_all_is_named(
+    forger: asyncpg.Connection, change: str
+) -> None:
+    await forger.execute(f"UPDATE hour_closes SET depletions = {change} WHERE depletions > 0")
+    (finding,) = await audit_books()
+    assert (finding.rule, finding.row) == ("hour_totals_are_their_details", f"shard {SHARD} hour {FIRST_HOUR}")
+
+
 async def test_a_payment_that_was_credited_twice_is_named(forger: asyncpg.Connection) -> None:
     await forger.execute("ALTER TABLE top_ups DROP CONSTRAINT top_ups_payment_once")
     await forger.execute("UPDATE top_ups SET payment_id = 'same'")

@@ -1,7 +1,7 @@
 import pytest
 
 from entrypoints.embedded import PostgreSQLServer
-from syneudp import catalog, instances
+from syneudp import catalog, instances, wallet
 from syneudp.instances import EngineUnavailableError, InstanceServices, Status
 from syneudp.kernel import clock
 from syneudp.kernel.database import execute, reading
@@ -95,6 +95,7 @@ async def test_a_comparison_finds_what_differs_and_never_drops_what_is_unknown(
         "INSERT INTO instance_holds (instance_id, hold, since_at) VALUES ($1, 'operator', 0)",
         changed,
     )
+    await buyer.locked(lambda tx, locked: wallet.close_segment(tx, locked, resource_id=changed))
     await execute(
         reading(),
         "UPDATE instances SET host_id = (SELECT id FROM hosts WHERE engine = 'mysql') WHERE id = $1",

@@ -11,6 +11,7 @@ import pytest
 from entrypoints.embedded import MariaDBServer, MySQLFamilyServer, PostgreSQLServer
 from syneudp import catalog, instances
 from syneudp.catalog import CapacityExhaustedError, HostState, HostView
+from syneudp.commands.ledger_audit import audit_books
 from syneudp.engines.contract import Engine, State
 from syneudp.instances import Found, Hold, InstanceServices, InstanceView, Status
 from syneudp.kernel import clock
@@ -205,27 +206,33 @@ async def test_a_lost_database_that_is_found_again_runs_and_is_charged_again(
 ) -> None:
     place.back_up(tmp_path / "older")
     await place.agent.ready()
-    [kept] = await made(place, buyer, reach, "kept")
+    [kept, shelved] = await made(place, buyer, reach, "kept", "shelved")
+    await buyer.suspend(shelved.id)
+    assert await instances.deliver(reach, shelved.id, timeout_seconds=SECONDS)
     place.back_up(tmp_path / "newer")
     place.restore(tmp_path / "older")
     await place.agent.ready()
     await settled()
-    assert (await instances.compare_host(reach, await place.host())).missing == 1
+    assert (await instances.compare_host(reach, await place.host())).missing == 2
     await deliver_all(reach)
     place.restore(tmp_path / "newer")
     await place.agent.ready()
     with clock.frozen(await clock.now(reading()) + 5):
-        assert (await instances.compare_host(reach, await place.host())).sent_again == 1
+        assert (await instances.compare_host(reach, await place.host())).sent_again == 2
         assert await instances.deliver(reach, kept.id, timeout_seconds=SECONDS)
         seen = await buyer.see(kept.id)
         assert (seen.status, seen.holds) == (Status.RUNNING, ())
         assert [segment["until_at"] is None for segment in await segments(kept.id)] == [False, True]
+        assert await instances.deliver(reach, shelved.id, timeout_seconds=SECONDS)
+        assert (await buyer.see(shelved.id)).holds == (Hold.OWNER,)
+        assert await audit_books() == []
     with clock.frozen(await clock.now(reading()) + 10):
         await instances.compare_host(reach, await place.host())
         assert (await place.host()).state is HostState.OPEN
         assert "found_again" in await buyer.events(kept.id)
-        await buyer.terminate(kept.id)
-        assert await instances.deliver(reach, kept.id, timeout_seconds=SECONDS)
+        for each in (kept, shelved):
+            await buyer.terminate(each.id)
+            assert await instances.deliver(reach, each.id, timeout_seconds=SECONDS)
 
 
 async def test_an_operator_who_drains_a_quarantined_host_keeps_it_drained(control: object) -> None:

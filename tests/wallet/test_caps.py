@@ -110,6 +110,21 @@ async def test_closing_hours_cuts_too_with_the_watcher_dead_and_moves_no_end(lat
     assert await usage_posted(customer) == 36_100
 
 
+async def test_the_run_row_of_an_hour_counts_whose_use_ended_in_it_for_the_money_or_for_the_cap(late: int) -> None:
+    with clock.frozen(late):
+        poor, limited, rich = [
+            await new_customer(shard=7, balance_micros=balance_micros) for balance_micros in (100, UNIT, UNIT)
+        ]
+        await cap(limited, 200)
+        for customer in (poor, limited, rich):
+            await start(customer, uuid4(), PRICE)
+    with clock.frozen(late + 15):
+        await settle(poor)
+    with clock.frozen(late + HOUR):
+        await close_hour(7, late // HOUR)
+    assert await value(reading(), "SELECT depletions FROM hour_closes WHERE shard = 7") == 2
+
+
 async def test_a_new_month_begins_with_nothing_spent(late: int) -> None:
     with clock.frozen(late):
         customer, database = await new_customer(balance_micros=UNIT), uuid4()

@@ -52,7 +52,7 @@ CREATE TABLE transfers (
     CONSTRAINT transfers_two_or_more_entries CHECK (entry_count >= 2)
 );
 
-CREATE INDEX transfers_by_depletion ON transfers (shard, effective_at) WHERE reason = 'usage_depleted';
+CREATE INDEX transfers_by_depletion ON transfers (shard, effective_at) WHERE reason IN ('usage_depleted', 'usage_capped');
 CREATE UNIQUE INDEX transfers_by_ordinal ON transfers (shard, ordinal);
 CREATE INDEX transfers_by_reversed ON transfers (reverses_id) WHERE reverses_id IS NOT NULL;
 

@@ -413,7 +413,7 @@ COMMENT ON TABLE tariff_reckonings IS 'Shards whose wallets were not all looked 
 COMMENT ON TABLE storage_steps IS 'Steps of 64 MiB that a resource stores from an hour boundary on; stays as it is once that hour has begun.';
 COMMENT ON TABLE wallet_depletions IS 'The last second that each burning wallet can pay through, or that its monthly cap lets it, capped at 2100-01-01.';
 COMMENT ON TABLE wallet_quarantines IS 'Wallets that hour closes leave out from an hour (epoch / 3600) on, because their books would have broken.';
-COMMENT ON TABLE hour_closes IS 'One row a shard and closed hour; what it charged is the transfer it names.';
+COMMENT ON TABLE hour_closes IS 'One row a shard and closed hour; what it charged is the transfer it names, and depletions counts the ends in it, for the money or the monthly cap, that were posted.';
 
 GRANT USAGE ON wallet_places TO syneudp_runtime;
 GRANT SELECT, INSERT, UPDATE (last_event_at) ON wallets TO syneudp_runtime;

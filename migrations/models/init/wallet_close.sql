@@ -110,7 +110,7 @@ BEGIN
         (
             SELECT count(*)
             FROM transfers t
-            WHERE t.shard = told_shard AND t.reason = 'usage_depleted'
+            WHERE t.shard = told_shard AND t.reason IN ('usage_depleted', 'usage_capped')
                 AND t.effective_at >= begin_at AND t.effective_at < end_at
         ),
         closed_at
