@@ -16,6 +16,7 @@ from tests.entrypoints.test_agent_login_refused import Served, create, served_my
 
 __all__ = ["admin_url", "driver", "new_tenant"]
 
+GIVEN_UP_AFTER_SECONDS = 7.0
 RECOVERED_WITHIN_SECONDS = 40.0
 
 
@@ -54,6 +55,7 @@ async def test_an_engine_that_hangs_while_the_agent_starts_keeps_no_other_waitin
             assert (status, problem["code"]) == (503, "engine_unavailable")
             status, health = await role.call("GET", "/v1/health")
             assert (status, health["engines"]) == (503, {away.value: False, there.value: True})
+            await asyncio.sleep(GIVEN_UP_AFTER_SECONDS)
             os.kill(engines[away].server.pid, signal.SIGCONT)
             await until_created(role, away, within_seconds=RECOVERED_WITHIN_SECONDS)
 
