@@ -4,6 +4,7 @@ import subprocess
 import sys
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from syneudp import catalog, wallet
 from syneudp.billing.reckon_prices import reckon_prices
@@ -88,9 +89,9 @@ async def test_what_cannot_be_is_refused_in_a_sentence(control: ControlDatabase)
 async def test_the_billing_role_looks_at_the_wallets_that_a_price_concerns(control: ControlDatabase) -> None:
     await stock()
     buyer, other = await customer(balance_micros=UNIT), await customer(balance_micros=UNIT)
-    made = await buyer.create(plan=PLAN)
+    plan = await catalog.plan_by_slug(reading(), PLAN, await clock.now(reading()))
     await start(other.wallet, other.id, 1000)
-    await buyer.locked(lambda tx, locked: wallet.open_segment(tx, locked, resource_id=made.id, tariff_id=made.plan_id))
+    await buyer.locked(lambda tx, locked: wallet.open_segment(tx, locked, resource_id=uuid4(), tariff_id=plan.id))
     before = await wallet.next_depletion(reading())
     begins_at = await coming()
     done(control, "set", PLAN, "--hour-price", "1", "--from", rfc3339(begins_at), *WHY)

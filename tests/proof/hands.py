@@ -1,8 +1,9 @@
 """What the rules of the machine do their work with."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -36,6 +37,7 @@ class Hands(RuleBasedStateMachine):
     """What the rules do their work with: two customers of one shard, a clock, and a model beside each."""
 
     server: ControlServer
+    posted: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,6 +68,8 @@ class Hands(RuleBasedStateMachine):
             assert self._run(usage_posted(record)) == model.charged_in_all(now)
             assert self._run(balance(record)) == model.available(now)
         self._run(assert_books_hold())
+        told = self._run(rows(reading(), "SELECT reason, count(*) AS times FROM transfers GROUP BY reason"))
+        self.posted.update({each["reason"]: each["times"] for each in told})
 
     def _settled(self, which: int) -> int:
         model = self.models[which]
@@ -108,10 +112,18 @@ class Hands(RuleBasedStateMachine):
         return dict(found[0])
 
     def _refused(self, which: int, work: Work, refusal: type[Exception]) -> None:
+        self._unchanged(locked(self.records[which], work), refusal)
+
+    def _unchanged(self, refused: Coroutine[Any, Any, object], refusal: type[Exception]) -> None:
         before = self._run(snapshot())
         with pytest.raises(refusal):
-            self._do(which, work)
+            self._run(refused)
         assert self._run(snapshot()) == before
+
+    def _pay(self, which: int, amount: int) -> None:
+        now = self._settled(which)
+        self._do(which, self._paying(str(uuid4()), amount))
+        self.models[which].credit(amount, now)
 
     def _do(self, which: int, work: Work) -> Any:
         return self._run(locked(self.records[which], work))
