@@ -6,6 +6,7 @@ from pathlib import Path
 WALLET = Path("syneudp/wallet")
 INSTANCES = Path("syneudp/instances")
 KERNEL = Path("syneudp/kernel")
+MIGRATIONS = Path("migrations/models/init")
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,17 @@ MUTATIONS = (
             ),
         ),
         "tests/instances/test_intents.py::test_a_top_up_clears_the_balance_hold_and_only_that_one",
+    ),
+    Mutation(
+        "a_cap_ends_nothing",
+        WALLET / "cap_rules.py",
+        (("        if capped_at is not None and capped_at < depletes_at:", "        if capped_at is None:"),),
+        "tests/proof/test_machine.py",
+    ),
+    Mutation(
+        "an_hour_forgets_the_carry",
+        MIGRATIONS / "wallet_close.sql",
+        (("(end_at - s.from_at) + s.carry) / 3600 - s.carry / 3600", "(end_at - s.from_at)) / 3600"),),
+        "tests/wallet/test_close_hour.py::test_an_hour_goes_on_from_the_half_micro_that_a_stop_in_it_left",
     ),
 )

@@ -46,6 +46,18 @@ async def test_an_hour_is_one_transfer_with_a_leg_a_wallet(books: int) -> None:
     assert len(await rows(reading(), "SELECT FROM entries WHERE transfer_id = $1", run["transfer_id"])) == 4
 
 
+async def test_an_hour_goes_on_from_the_half_micro_that_a_stop_in_it_left(books: int) -> None:
+    with clock.frozen(books):
+        customer, resource = await new_customer(shard=SHARD, balance_micros=UNIT), uuid4()
+        await start(customer, resource, HOUR // 2)
+        await stop(customer, resource)
+        assert await balance(customer) == UNIT
+        await start(customer, resource, HOUR // 2)
+    with clock.frozen(books + HOUR):
+        await close_hour(SHARD, books // HOUR)
+    assert await balance(customer) == UNIT - HOUR // 2
+
+
 async def test_an_hour_is_closed_once_and_in_order(books: int) -> None:
     first = books // HOUR
     with clock.frozen(books + 3 * HOUR):

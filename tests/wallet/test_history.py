@@ -8,6 +8,7 @@ from syneudp.kernel.database import reading, rows
 from syneudp.wallet import WalletRecord
 from tests.wallet.customers import (
     HOUR,
+    UNIT,
     assert_books_hold,
     balance,
     catch_up,
@@ -64,7 +65,8 @@ async def test_postings_are_the_closed_form_whatever_the_order(
     now = max(books, await next_hour(shard) * HOUR)
     model, resources = Model(), [uuid4() for _ in range(RESOURCES)]
     with clock.frozen(now):
-        customer = await new_customer(shard=shard)
+        customer = await new_customer(shard=shard, balance_micros=UNIT)
+    model.credited += UNIT
     for number, (verb, which, pause, amount) in enumerate(history):
         now += pause
         with clock.frozen(now):
