@@ -2,7 +2,7 @@ import pytest
 
 from tests.bench.chaos import run_chaos
 
-SECONDS = 25.0
+SECONDS = 18.0
 KILLS_MIN = 3
 
 

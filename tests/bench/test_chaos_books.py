@@ -2,7 +2,7 @@ import pytest
 
 from tests.bench.chaos_books import run_chaos
 
-SECONDS = 20.0
+SECONDS = 12.0
 KILLS_MIN = 3
 
 
