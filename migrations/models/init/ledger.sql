@@ -114,11 +114,12 @@ BEGIN
     SELECT min(t.created_at), max(t.created_at) INTO first_at, last_at FROM new_transfers t;
     SELECT t.id INTO culprit
     FROM new_transfers t
-    WHERE NOT EXISTS (
-        SELECT
+    WHERE (
+        SELECT e.leg
         FROM entries e
         WHERE e.transfer_id = t.id AND e.created_at = t.created_at AND e.created_at BETWEEN first_at AND last_at
-    )
+        LIMIT 1
+    ) IS NULL
     LIMIT 1;
     IF culprit IS NOT NULL THEN
         RAISE EXCEPTION 'transfer % has no entries', culprit USING ERRCODE = 'check_violation';
