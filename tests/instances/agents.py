@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.instances.shop import TOKEN
 from tests.servers import ROOT, passing_folder, running_postgresql
 
 READY_SECONDS = 30.0
+START_PAUSE_SECONDS = 0.05
 
 
 class Role:
@@ -37,8 +39,15 @@ class Role:
             self._process.send_signal(number)
 
     def stop(self) -> int | None:
+        """End it in good order; one that is still starting is let come up first, since it hears no signal before."""
+        deadline = time.monotonic() + READY_SECONDS
+        while self._is_starting() and time.monotonic() < deadline:
+            time.sleep(START_PAUSE_SECONDS)
         self.signal(signal.SIGTERM)
         return self._wait()
+
+    def _is_starting(self) -> bool:
+        return self._process is not None and self._process.poll() is None and "role_started" not in self.said()
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
