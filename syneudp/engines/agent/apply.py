@@ -53,7 +53,7 @@ async def redo(driver: Driver, unfinished: Unfinished) -> None:
     Raises what the engine's statements raise, EngineUnavailableError among them; the row then stays unfinished.
     """
     async with driver.claim(unfinished.instance_id) as claim:
-        row = await claim.read()
+        row = claim.known
         if row is None or not row.applied_generation < row.accepted_generation == unfinished.generation:
             return
         await _carry_out(claim, row)
@@ -66,7 +66,7 @@ async def end_outlived(driver: Driver, instance_id: UUID, *, now: int) -> None:
     Whoever dies in between leaves the row, so that the next round does it again. Raises EngineUnavailableError.
     """
     async with driver.claim(instance_id) as claim:
-        row = await claim.read()
+        row = claim.known
         if row is None or row.previous_until is None or row.previous_until > now:
             return
         sessions_ended = await claim.end_previous_password(row)
@@ -150,7 +150,7 @@ def _previous_until(known: RegistryRow, desired: Desired, *, now: int) -> int | 
 
 async def _apply_locked(driver: Driver, instance_id: UUID, desired: Desired, *, may_create: bool) -> Outcome:
     async with driver.claim(instance_id) as claim:
-        known = await claim.read()
+        known = claim.known
         admit(known, desired, may_create=may_create)
         accepted = accept(
             known,

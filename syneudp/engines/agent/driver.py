@@ -147,8 +147,13 @@ class Claim(Protocol):
     Connection failures come out as `EngineUnavailableError`.
     """
 
+    @property
+    def known(self) -> RegistryRow | None:
+        """The registry row as it stood when the lock was taken, None where the instance was never heard of."""
+        ...
+
     async def read(self) -> RegistryRow | None:
-        """Read the registry row, None where the instance was never heard of."""
+        """Read the registry row as it stands now."""
         ...
 
     async def write(self, row: RegistryRow) -> None:

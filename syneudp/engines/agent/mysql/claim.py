@@ -10,7 +10,7 @@ from pymysql.constants import ER
 from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.errors import DatabaseMissingError, EngineUnavailableError
 from syneudp.engines.agent.mysql import prepared, registry, statements
-from syneudp.engines.agent.mysql.connections import Pool, Session
+from syneudp.engines.agent.mysql.connections import Pool, Session, Statement
 from syneudp.engines.agent.mysql.dialects import Dialect
 from syneudp.engines.agent.mysql.observe import Observed, observe
 from syneudp.engines.agent.mysql.sweep import end_sessions
@@ -30,11 +30,12 @@ class MySQLClaim:
     session: Session
     dialect: Dialect
     instance_id: UUID
+    known: RegistryRow | None
     tls: bool
     pool: Pool
 
     async def read(self) -> RegistryRow | None:
-        """Read the registry row."""
+        """Read the registry row again."""
         return await registry.read_row(self.session, self.instance_id)
 
     async def write(self, row: RegistryRow) -> None:
@@ -89,12 +90,13 @@ class MySQLClaim:
 
         A tenant may drop its database: that closes its account all the same, and the report tells what is missing.
         """
-        seen = await self._seen(row)
-        if seen.account is None:
-            raise DatabaseMissingError
-        await self.session.run(statements.alter_user(self.dialect, row, tls=self.tls, locked=True))
-        await self._discard(row, seen)
-        await self.session.run(statements.revoke_all(row))
+        closing = statements.shut_out(self.dialect, row, tls=self.tls)
+        try:
+            await self.session.batch(*map(Statement, closing))
+        except pymysql.err.MySQLError as failure:
+            if failure.args[0] == ER.CANNOT_USER:
+                raise DatabaseMissingError from failure
+            raise
         await self._send_guests_away(row)
         return await self._sweep_and_roll_back(row)
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiomysql
@@ -131,6 +131,29 @@ def _node(text: str) -> Node:
     return parts.hostname or "", parts.port or DEFAULT_PORT
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement with the values of its `%(name)s` marks; without values a `%` in it stands for itself."""
+
+    sql: str
+    parameters: Mapping[str, Any] | None = None
+
+    @classmethod
+    def among(cls, sql: str, names: Sequence[str]) -> Self:
+        """Make `%(names)s` in a query stand for a list of at least one text."""
+        parameters = {f"name_{number}": name for number, name in enumerate(names)}
+        marks = ", ".join(f"%({mark})s" for mark in parameters)
+        return cls(sql.replace("%(names)s", f"({marks})"), parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement came to: its rows, and how many rows it touched."""
+
+    rows: list[dict[str, Any]]
+    touched: int
+
+
 class Session:
     """One connection; every failure to reach the server comes out as EngineUnavailableError and closes it."""
 
@@ -148,19 +171,20 @@ class Session:
         """Say whether the connection can still be used."""
         return not self._connection.closed
 
-    async def run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, after: str = "") -> int:
-        """Run one statement and answer how many rows it touched.
-
-        `after` is a statement to run before it in the same trip to the server; where that one fails, this one stays
-        undone.
-        """
+    async def batch(self, *statements: Statement) -> list[Answer]:
+        """Run statements in one trip to the server; where one fails, those after it stay undone."""
         with self._translated():
-            async with self._connection.cursor() as cursor:
-                statement = cursor.mogrify(sql, parameters)
-                touched = await cursor.execute(f"{after}; {statement}" if after else statement)
+            async with self._connection.cursor(aiomysql.DictCursor) as cursor:
+                spelled = [cursor.mogrify(statement.sql, statement.parameters) for statement in statements]
+                await cursor.execute("; ".join(spelled))
+                answers = [Answer(list(await cursor.fetchall()), int(cursor.rowcount))]
                 while await cursor.nextset():
-                    touched = cursor.rowcount
-                return int(touched)
+                    answers.append(Answer(list(await cursor.fetchall()), int(cursor.rowcount)))
+                return answers
+
+    async def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run one statement and answer how many rows it touched."""
+        return (await self.batch(Statement(sql, parameters)))[0].touched
 
     async def run_unless_locked(self, sql: str) -> bool:
         """Run one statement; answer False where somebody's lock kept it waiting for LOCK_WAIT_SECONDS."""
@@ -185,16 +209,11 @@ class Session:
 
     async def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one query and answer its rows."""
-        with self._translated():
-            async with self._connection.cursor(aiomysql.DictCursor) as cursor:
-                await cursor.execute(sql, parameters)
-                return list(await cursor.fetchall())
+        return (await self.batch(Statement(sql, parameters)))[0].rows
 
     async def rows_among(self, sql: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """Run one query in which `%(names)s` stands for a list of at least one text, and answer its rows."""
-        parameters = {f"name_{number}": name for number, name in enumerate(names)}
-        marks = ", ".join(f"%({mark})s" for mark in parameters)
-        return await self.rows(sql.replace("%(names)s", f"({marks})"), parameters)
+        return (await self.batch(Statement.among(sql, names)))[0].rows
 
     async def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Run one query and answer its first column in its first row, or None."""

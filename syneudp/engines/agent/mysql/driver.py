@@ -80,10 +80,15 @@ class MySQLDriver:
         """Hold the instance's lock on one connection; when that breaks, the server gives the lock back."""
         name = registry.lock_name(instance_id, self._salt)
         async with self._pool.session() as session:
-            await registry.take_lock(session, name)
+            known = await registry.take_lock(session, name, instance_id)
             try:
                 yield MySQLClaim(
-                    session=session, dialect=self._spoken(), instance_id=instance_id, tls=self._tls, pool=self._pool
+                    session=session,
+                    dialect=self._spoken(),
+                    instance_id=instance_id,
+                    known=known,
+                    tls=self._tls,
+                    pool=self._pool,
                 )
             finally:
                 if session.usable:
@@ -184,7 +189,7 @@ class MySQLDriver:
             await session.run("DO 0")
 
     async def _restored(self, claim: MySQLClaim) -> bool:
-        row = await claim.read()
+        row = claim.known
         if row is None or row.state is not State.RUNNING or row.accepted_generation != row.applied_generation:
             return False
         return await claim.restore_rights(row)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from syneudp.engines.agent.driver import Drift, RegistryRow
-from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.mysql.connections import Session, Statement
 from syneudp.engines.agent.mysql.dialects import Dialect
 from syneudp.engines.agent.mysql.statements import granted_columns
 from syneudp.engines.contract import State
@@ -74,25 +74,25 @@ class Observed:
 async def observe(
     session: Session, dialect: Dialect, rows: Sequence[RegistryRow], *, with_storage: bool = False
 ) -> dict[UUID, Observed]:
-    """Read all of it in a handful of queries, however many rows there are."""
+    """Read all of it in one trip to the server, however many rows there are."""
     if not rows:
         return {}
     usernames = [row.username for row in rows]
-    databases = await session.rows_among(DATABASES_QUERY, [row.database for row in rows])
-    present = {record["name"] for record in databases}
-    accounts = {
-        record.pop("username"): record for record in await session.rows_among(dialect.accounts_query, usernames)
-    }
-    grants = await session.rows_among(GRANTS_QUERY, usernames)
-    sessions = {
-        record["username"]: record["sessions"] for record in await session.rows_among(SESSIONS_QUERY, usernames)
-    }
+    databases, known, grants, counted = await session.batch(
+        Statement.among(DATABASES_QUERY, [row.database for row in rows]),
+        Statement.among(dialect.accounts_query, usernames),
+        Statement.among(GRANTS_QUERY, usernames),
+        Statement.among(SESSIONS_QUERY, usernames),
+    )
+    present = {record["name"] for record in databases.rows}
+    accounts = {record.pop("username"): record for record in known.rows}
+    sessions = {record["username"]: record["sessions"] for record in counted.rows}
     storage = await storage_bytes(session, dialect) if with_storage else {}
     return {
         row.instance_id: Observed(
             database=row.database in present,
             account=_account(accounts.get(row.username)),
-            grants=_grants(record for record in grants if record["User"] == row.username),
+            grants=_grants(record for record in grants.rows if record["User"] == row.username),
             sessions=sessions.get(row.username, 0),
             storage_bytes=storage.get(row.database, 0),
         )

@@ -12,7 +12,7 @@ from pymysql.constants import ER
 
 from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.mysql import statements
-from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.mysql.connections import Session, Statement
 from syneudp.engines.agent.mysql.dialects import Dialect, read_query
 from syneudp.engines.agent.mysql.statements import PreparedTransaction
 from syneudp.kernel.logging import log
@@ -31,8 +31,9 @@ FORGET: Final = (
 
 async def look(session: Session, dialect: Dialect) -> dict[PreparedTransaction, str | None]:
     """List what is prepared on the server, each with its user or None where no look ever met it in a session."""
-    noted = {_noted(record): str(record["username"]) for record in await session.rows(NOTED)}
-    listed = {_listed(record) for record in await session.rows(dialect.prepared_transactions_query)}
+    known, found = await session.batch(Statement(NOTED), Statement(dialect.prepared_transactions_query))
+    noted = {_noted(record): str(record["username"]) for record in known.rows}
+    listed = {_listed(record) for record in found.rows}
     for gone in noted.keys() - listed:
         await session.run(FORGET, _parameters(gone))
     if not listed:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from syneudp.engines.agent.driver import RegistryRow, Unfinished, limits_of
 from syneudp.engines.agent.errors import EngineUnavailableError, FencedError
-from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.mysql.connections import Answer, Session, Statement
 from syneudp.engines.agent.mysql.dialects import read_query
 from syneudp.engines.contract import State
 
@@ -49,12 +49,19 @@ def lock_name(instance_id: UUID, salt: str) -> str:
     return hashlib.sha256(bytes.fromhex(salt) + instance_id.bytes).hexdigest()
 
 
-async def take_lock(session: Session, name: str) -> None:
-    """Wait for the lock as long as the caller lets it; it is held until it is given back or the connection ends."""
+async def take_lock(session: Session, name: str, instance_id: UUID) -> RegistryRow | None:
+    """Wait for the lock as long as the caller lets it, and read under it, in the same trip, what is known.
+
+    It is held until it is given back or the connection ends.
+    """
     while True:
-        taken = await session.value("SELECT GET_LOCK(%(name)s, %(wait)s)", {"name": name, "wait": LOCK_WAIT_SECONDS})
+        asked, known = await session.batch(
+            Statement("SELECT GET_LOCK(%(name)s, %(wait)s) AS taken", {"name": name, "wait": LOCK_WAIT_SECONDS}),
+            _reading(instance_id),
+        )
+        taken = asked.rows[0]["taken"]
         if taken == 1:
-            return
+            return _known(known)
         if taken is None:
             raise EngineUnavailableError
 
@@ -71,11 +78,7 @@ async def give_lock_back(session: Session, name: str) -> None:
 
 async def read_row(session: Session, instance_id: UUID) -> RegistryRow | None:
     """Read one instance, None where it was never heard of."""
-    found = await session.rows(
-        f"SELECT {COLUMNS} FROM syneudpagent.databases WHERE instance_id = %(instance_id)s",
-        {"instance_id": str(instance_id)},
-    )
-    return _row(found[0]) if found else None
+    return _known((await session.batch(_reading(instance_id)))[0])
 
 
 async def read_rows(session: Session, *, after: UUID | None, limit: int) -> Sequence[RegistryRow]:
@@ -153,7 +156,8 @@ async def write_outcome(session: Session, row: RegistryRow, *, of: str) -> None:
 
     Raises FencedError where a newer generation, or another database, stands there by now and so stays.
     """
-    if not await session.run(read_query("write_row.sql"), _parameters(row), after=of):
+    _, written = await session.batch(Statement(of), Statement(read_query("write_row.sql"), _parameters(row)))
+    if not written.touched:
         raise FencedError
 
 
@@ -167,6 +171,17 @@ async def write_row(session: Session, row: RegistryRow) -> None:
         return
     if not await session.run(read_query("insert_row.sql"), parameters):
         raise FencedError
+
+
+def _reading(instance_id: UUID) -> Statement:
+    return Statement(
+        f"SELECT {COLUMNS} FROM syneudpagent.databases WHERE instance_id = %(instance_id)s",
+        {"instance_id": str(instance_id)},
+    )
+
+
+def _known(answer: Answer) -> RegistryRow | None:
+    return _row(answer.rows[0]) if answer.rows else None
 
 
 def _parameters(row: RegistryRow) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 import asyncpg
 
 from syneudp.engines.agent.driver import Names, RegistryRow, limits_of
 from syneudp.engines.agent.errors import DatabaseMissingError, FencedError
-from syneudp.engines.agent.postgresql.connections import Connection, Connections, change_catalog
+from syneudp.engines.agent.postgresql.connections import Connection, Connections, change_catalog, repeated
 from syneudp.engines.agent.postgresql.hindrance import drop_role, unhindered
 from syneudp.engines.agent.postgresql.limits import Settings, is_rewritten, role_settings
 from syneudp.engines.agent.postgresql.names import quoted, quoted_verifier
@@ -26,11 +26,13 @@ from syneudp.engines.agent.postgresql.statements import (
     FIND_SETTINGS,
     FOREIGN_GRANTEES,
     READ_ROW,
+    TAKE_LOCK,
     TAKE_SPARE,
     WRITE_ROTATION,
     WRITE_ROW,
 )
-from syneudp.engines.contract import State
+from syneudp.engines.contract import Scheme, State
+from syneudp.engines.verifiers import check_verifier
 
 INVALID_CONNECTION_LIMIT: Final = -2
 FIND_DATABASE: Final = "SELECT datconnlimit FROM pg_database WHERE datname = $1"
@@ -40,13 +42,27 @@ FIND_ROLE: Final = "SELECT true FROM pg_roles WHERE rolname = $1"
 class PostgreSQLClaim:
     """The `Claim` of the PostgreSQL driver. The tenant never owns its database: an owner could reopen or drop it."""
 
-    def __init__(self, instance_id: UUID, connection: Connection, connections: Connections) -> None:
+    def __init__(
+        self, instance_id: UUID, connection: Connection, connections: Connections, *, known: RegistryRow | None = None
+    ) -> None:
         self._instance_id = instance_id
         self._connection = connection
         self._connections = connections
+        self._known = known
+
+    @classmethod
+    async def locked(cls, instance_id: UUID, connection: Connection, connections: Connections) -> Self:
+        """Take the instance's lock for as long as the session is not given back, and read its row under it."""
+        found = await connection.fetchrow(TAKE_LOCK, instance_id)
+        return cls(instance_id, connection, connections, known=None if found is None else _row_of(found))
+
+    @property
+    def known(self) -> RegistryRow | None:
+        """The registry row as it stood when the lock was taken."""
+        return self._known
 
     async def read(self) -> RegistryRow | None:
-        """Read the registry row, None where the instance was never heard of."""
+        """Read the registry row as it stands now."""
         found = await self._connection.fetchrow(READ_ROW, self._instance_id)
         return None if found is None else _row_of(found)
 
@@ -75,13 +91,16 @@ class PostgreSQLClaim:
             raise FencedError
 
     async def take_spare(self, row: RegistryRow) -> RegistryRow | None:
-        """Claim a spare, set verifier and limits and let the user in, in one transaction: a row and a role are one.
+        """Claim a spare, set verifier and limits and let the user in, in one statement: a row and a role are one.
 
-        The role's rows are as much this transaction's own as the registry's, so it waits for no other catalog change,
+        The role's rows are as much this statement's own as the registry's, so it waits for no other catalog change,
         and none for it: PostgreSQL takes milliseconds to see that a verifier is not that of the empty password.
         """
-        async with self._connection.transaction():
-            spare = await self._connection.fetchrow(
+        check_verifier(Scheme.SCRAM_SHA_256, row.verifier)
+        settings = role_settings(row.limits)
+        spare = await repeated(
+            partial(
+                self._connection.fetchrow,
                 TAKE_SPARE,
                 row.instance_id,
                 row.state.value,
@@ -95,20 +114,20 @@ class PostgreSQLClaim:
                 row.limits.memory_bytes,
                 row.limits.may_grow,
                 spare_shape(),
+                settings.names,
+                settings.values,
             )
-            if spare is None:
-                return None
-            taken = replace(
-                row,
-                database=spare["database_name"],
-                username=spare["username"],
-                made=True,
-                applied_generation=row.accepted_generation,
-                applied_credential_version=row.credential_version,
-            )
-            opened = replace(taken, applied_credential_version=0)
-            await self._change(taken, *_role_changes(opened, Settings(spare["settings"], ()), login=True), locked=False)
-        return taken
+        )
+        if spare is None:
+            return None
+        return replace(
+            row,
+            database=spare["database_name"],
+            username=spare["username"],
+            made=True,
+            applied_generation=row.accepted_generation,
+            applied_credential_version=row.credential_version,
+        )
 
     async def create(self, row: RegistryRow) -> None:
         """Make role and database, locked; an unfinished predecessor's are taken over, an invalid one is made again."""
@@ -123,11 +142,11 @@ class PostgreSQLClaim:
 
     async def set_limits(self, row: RegistryRow) -> None:
         """Set what a role's settings lack of its limits."""
-        await self._change(row, *role_settings(_names(row), row.limits, await self._settings(row)))
+        await self._change(row, role_settings(row.limits).statement(_names(row)))
 
     async def restore_settings(self) -> bool:
         """Bring defaults that the tenant rewrote back to its limits; False where there is nothing to do."""
-        row = await self.read()
+        row = self._known
         if row is None or row.state is not State.RUNNING or row.accepted_generation != row.applied_generation:
             return False
         if not is_rewritten(row.limits, await self._settings(row)):
@@ -200,7 +219,7 @@ class PostgreSQLClaim:
             await self._unhindered(row, partial(change_catalog, inside, *closed, *schema_grants(row), locked=False))
 
     async def _set_role(self, row: RegistryRow, *, login: bool) -> None:
-        await self._change(row, *_role_changes(row, await self._settings(row), login=login))
+        await self._change(row, *_role_changes(row, login=login))
 
     async def _settings(self, row: RegistryRow) -> Settings:
         [found] = await self._connection.fetch(FIND_SETTINGS, row.username, row.database)
@@ -222,12 +241,12 @@ def _names(row: RegistryRow) -> Names:
     return Names(row.database, row.username)
 
 
-def _role_changes(row: RegistryRow, found: Settings, *, login: bool) -> tuple[str, ...]:
+def _role_changes(row: RegistryRow, *, login: bool) -> tuple[str, ...]:
     admission = f"{'LOGIN' if login else 'NOLOGIN'} CONNECTION LIMIT {row.limits.max_connections}"
     password = f" PASSWORD {quoted_verifier(row.verifier)}" if row.sets_verifier else ""
     return (
         f"ALTER ROLE {quoted(row.username)} {admission}{password}",
-        *role_settings(_names(row), row.limits, found),
+        role_settings(row.limits).statement(_names(row)),
     )
 
 

@@ -1,9 +1,10 @@
 """How the agent reaches PostgreSQL: a small pool on the registry database, and one connection at a time elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -15,6 +16,8 @@ from syneudp.kernel.logging import log
 
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
+Result = TypeVar("Result")
+
 POOL_SIZE: Final = 16
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 ATTEMPTS_MAX: Final = 10
@@ -24,8 +27,6 @@ CONNECT: Final[Any] = connect_writable
 INSTANCE_LOCK_SALT: Final = 0x55445000
 LOCK_CATALOG: Final = f"SELECT pg_advisory_xact_lock({CATALOG_LOCK_KEY})"
 IMPATIENT: Final = "SET LOCAL lock_timeout = '100ms'"
-MARK: Final = "SAVEPOINT unchanged"
-BACK_TO_MARK: Final = "ROLLBACK TO SAVEPOINT unchanged"
 SESSION_SETTINGS: Final = {
     "application_name": "syneudp-agent",
     "search_path": "pg_catalog",
@@ -135,26 +136,23 @@ class Connections:
 
 
 async def change_catalog(connection: Connection, *statements: str, locked: bool = True) -> None:
-    """Run catalog statements, all or none, in one trip to the server: their own transaction, or part of an open one.
+    """Run catalog statements, all or none, in one transaction and one trip to the server.
 
     Serialised per cluster by an advisory lock of the registry database and repeated, because PostgreSQL answers XX000
     "tuple concurrently updated" where two GRANT or ALTER ROLE meet on one catalog row, and autovacuum is one that takes
     no such lock. `locked` is for registry connections only, and not needed where nobody else changes these rows.
     Raises LockNotAvailableError where a tenant's lock keeps it waiting for 100 ms: see `hindrance`.
     """
-    nested = connection.is_in_transaction()
-    marked = [MARK] if nested else []
     serialised = [LOCK_CATALOG] if locked else []
-    script = "; ".join([*marked, *serialised, IMPATIENT, *statements])
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+    await repeated(partial(connection.execute, "; ".join([*serialised, IMPATIENT, *statements])))
+
+
+async def repeated(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat what met another change of the same catalog row, a moment later each time, and answer its result."""
+    for number in range(1, ATTEMPTS_MAX):
         try:
-            await connection.execute(script)
-        except asyncpg.PostgresError as fault:
-            if nested:
-                await connection.execute(BACK_TO_MARK)
-            if attempt == ATTEMPTS_MAX or not isinstance(fault, REPEATED):
-                raise
-            log.info("catalog_change_repeated", attempt=attempt, cause=type(fault).__name__)
-            await asyncio.sleep(FIRST_PAUSE_SECONDS * attempt)
-        else:
-            return
+            return await attempt()
+        except REPEATED as fault:
+            log.info("catalog_change_repeated", attempt=number, cause=type(fault).__name__)
+            await asyncio.sleep(FIRST_PAUSE_SECONDS * number)
+    return await attempt()

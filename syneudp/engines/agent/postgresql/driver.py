@@ -87,8 +87,7 @@ class PostgreSQLDriver:
     async def claim(self, instance_id: UUID) -> AsyncIterator[PostgreSQLClaim]:
         """Hold the instance's advisory lock of the registry database on one session; the pool's reset lets it go."""
         async with self._connections.registry() as connection:
-            await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", str(instance_id))
-            yield PostgreSQLClaim(instance_id, connection, self._connections)
+            yield await PostgreSQLClaim.locked(instance_id, connection, self._connections)
 
     async def pending(self) -> Sequence[Unfinished]:
         """Instances whose accepted generation is not their applied one, oldest change first."""

@@ -1,11 +1,11 @@
 """What a role is told about its limits when it logs in; what it may set again itself is watched as well."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from syneudp.engines.agent.driver import Names
-from syneudp.engines.agent.postgresql.names import KIBIBYTE, quoted, temp_file_limit
+from syneudp.engines.agent.postgresql.names import KIBIBYTE, checked, temp_file_limit
 from syneudp.engines.contract import Limits
 
 WORK_MEMORY_MIN: Final = 64
@@ -23,28 +23,39 @@ class Settings:
     inside: Collection[str]
 
 
-def role_settings(names: Names, limits: Limits, found: Settings) -> list[str]:
-    """Write the statements that bring a role's settings to its limits: none where all agree.
+@dataclass(frozen=True, slots=True)
+class RoleSettings:
+    """What a role's settings are to be: name by name, None for the server's own, and what may stand in no database."""
+
+    names: list[str]
+    values: list[str | None]
+    held: list[str]
+
+    def statement(self, names: Names) -> str:
+        """Write the statement that brings a role's settings to these."""
+        told = ", ".join(_array(texts) for texts in (self.names, self.values, self.held))
+        return f"SELECT registry.set_limits('{checked(names.username)}', '{checked(names.database)}', {told})"
+
+
+def role_settings(limits: Limits) -> RoleSettings:
+    """Tell what the settings are to be under these limits; the registry's function alters those alone that differ.
 
     Each ALTER ROLE costs the server a look at all roles that the agent administers. temp_file_limit alone is out of the
     tenant's own reach. work_mem is half of memory_bytes because a hash may take twice that.
     """
-    role = f"ALTER ROLE {quoted(names.username)}"
-    everywhere = _by_name(found.everywhere)
-    return [
-        f"{role} RESET {name}" if value is None else f"{role} SET {name} = '{value}'"
-        for name, value in _wanted(limits).items()
-        if everywhere.get(name) != value
-    ] + [
-        f"{role} IN DATABASE {quoted(names.database)} RESET {name}"
-        for name in sorted(_held(limits) & _by_name(found.inside).keys())
-    ]
+    wanted = _wanted(limits)
+    return RoleSettings(names=list(wanted), values=list(wanted.values()), held=sorted(_held(limits)))
 
 
 def is_rewritten(limits: Limits, found: Settings) -> bool:
     """Tell whether a default that a limit holds is another than the limit's own."""
     wanted, everywhere, held = _wanted(limits), _by_name(found.everywhere), _held(limits)
     return any(everywhere.get(name) != wanted[name] for name in held) or bool(held & _by_name(found.inside).keys())
+
+
+def _array(texts: Sequence[str | None]) -> str:
+    told = ", ".join("NULL" if text is None else f"'{text}'" for text in texts)
+    return f"ARRAY[{told}]::text[]"
 
 
 def _by_name(settings: Collection[str]) -> dict[str, str]:

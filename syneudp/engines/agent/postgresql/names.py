@@ -9,11 +9,16 @@ from syneudp.engines.verifiers import check_verifier
 KIBIBYTE: Final = 1024
 
 
-def quoted(name: str) -> str:
-    """Quote a name of the agent's own form. Raises ValueError for any other, which no caller can have stored."""
+def checked(name: str) -> str:
+    """Answer a name of the agent's own form. Raises ValueError for any other, which no caller can have stored."""
     if NAME_PATTERN.fullmatch(name) is None:
         raise ValueError("not a name that the agent chose")
-    return f'"{name}"'
+    return name
+
+
+def quoted(name: str) -> str:
+    """Quote a name of the agent's own form. Raises ValueError for any other."""
+    return f'"{checked(name)}"'
 
 
 def quoted_verifier(verifier: str) -> str:

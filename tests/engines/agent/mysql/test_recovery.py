@@ -17,14 +17,11 @@ from syneudp.engines.agent.errors import (
 from syneudp.engines.agent.host import DEADLINES_SECONDS
 from syneudp.engines.agent.mysql import MySQLDriver
 from syneudp.engines.agent.mysql.claim import MySQLClaim
-from syneudp.engines.agent.mysql.connections import Session
+from syneudp.engines.agent.mysql.connections import Statement
 from syneudp.engines.contract import Engine, State
+from tests.engines.agent.mysql.cutting import CutError, cut_after
 from tests.engines.agent.redoing import host_of, redo
 from tests.mysql_tenants import REFUSED, MySQLTenant, NewTenant, fetched, is_alive, opened_driver
-
-
-class CutError(Exception):
-    """Stands for a death of the agent at that very statement."""
 
 
 async def test_the_same_generation_again_changes_nothing_and_succeeds(new_tenant: NewTenant) -> None:
@@ -71,7 +68,7 @@ async def test_a_create_cut_off_anywhere_is_finished_by_the_next_start(
 ) -> None:
     tenant = new_tenant()
     with monkeypatch.context() as patched:
-        _cut_after(patched, statements_done)
+        cut_after(patched, statements_done)
         with suppress(CutError):
             await tenant.want(State.RUNNING, may_create=True)
     await redo(driver)
@@ -95,7 +92,7 @@ async def test_a_suspend_or_a_delete_cut_off_anywhere_is_finished_by_the_next_st
     await tenant.want(State.RUNNING, may_create=True)
     async with tenant.connected() as connection:
         with monkeypatch.context() as patched:
-            _cut_after(patched, statements_done)
+            cut_after(patched, statements_done)
             with pytest.raises(CutError):
                 await tenant.want(state)
         assert tenant.instance_id in {left.instance_id for left in await driver.pending()}
@@ -111,7 +108,7 @@ async def test_a_resume_pre_empts_a_suspend_that_was_cut_off(
     tenant: MySQLTenant, driver: MySQLDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        _cut_after(patched, 2)
+        cut_after(patched, 2)
         with pytest.raises(CutError):
             await tenant.want(State.SUSPENDED)
     await tenant.want(State.RUNNING)
@@ -239,21 +236,6 @@ async def test_the_agents_own_session_killed_in_the_middle_is_an_unavailable_eng
     await tenant.want(State.RUNNING)
 
 
-def _cut_after(patched: pytest.MonkeyPatch, statements: int) -> None:
-    run = Session.run
-    left = statements
-
-    async def run_or_die(session: Session, sql: str, parameters: Any = None, *, after: str = "") -> int:
-        nonlocal left
-        if left == 0 and "RELEASE_LOCK" not in sql:
-            session.close()
-            raise CutError
-        left -= 1
-        return await run(session, sql, parameters, after=after)
-
-    patched.setattr(Session, "run", run_or_die)
-
-
 @pytest.mark.parametrize("engine_server", ["mariadb"], indirect=True)
 async def test_a_mariadb_refuses_the_old_password_at_once_however_long_it_is_to_be_kept(tenant: MySQLTenant) -> None:
     tenant.previous_password_seconds = 3600
@@ -271,10 +253,10 @@ async def test_of_two_statements_in_one_trip_the_second_waits_for_the_first_and_
 ) -> None:
     async with driver.claim(tenant.instance_id) as claim:
         with pytest.raises(REFUSED, match="DROP USER"):
-            await claim.session.run("SET @done = 1", after="DROP USER 'u'@'%'")
+            await claim.session.batch(Statement("DROP USER 'u'@'%'"), Statement("SET @done = 1"))
         assert await claim.session.value("SELECT @done") is None
         with pytest.raises(REFUSED, match="DROP USER"):
-            await claim.session.run("DROP USER 'u'@'%'", after="SET @done = 1")
+            await claim.session.batch(Statement("SET @done = 1"), Statement("DROP USER 'u'@'%'"))
         assert int(await claim.session.value("SELECT @done")) == 1
 
 
@@ -288,7 +270,7 @@ async def test_a_redo_that_waits_for_another_agents_lock_ends_at_its_deadline_an
     monkeypatch.setitem(DEADLINES_SECONDS, "redo_suspend", 0.3)
     monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.0)
     with monkeypatch.context() as patched:
-        _cut_after(patched, 1)
+        cut_after(patched, 1)
         with pytest.raises(CutError):
             await tenant.want(State.SUSPENDED)
     host = await host_of(driver)

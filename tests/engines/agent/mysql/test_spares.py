@@ -7,10 +7,10 @@ import pytest
 
 from syneudp.engines.agent.errors import DatabaseTerminatedError, GenerationStaleError
 from syneudp.engines.agent.mysql import MySQLDriver, statements
-from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.spares import fill
 from syneudp.engines.contract import Engine, State
 from tests.engines.agent.killing import kill_an_agent_in_the_middle
+from tests.engines.agent.mysql.cutting import cut_after
 from tests.engines.agent.redoing import redo
 from tests.mysql_tenants import REFUSED, MySQLTenant, NewTenant, connected, fetched, opened_driver
 
@@ -20,10 +20,6 @@ ORPHANED_USERS = (
     " AND CONVERT(User USING ascii) COLLATE ascii_bin NOT IN (SELECT username FROM syneudpagent.databases)"
 )
 STATEMENTS_MAX = 60
-
-
-class CutError(Exception):
-    """Stands for a death of the agent at that very statement."""
 
 
 @pytest.fixture
@@ -215,23 +211,12 @@ async def test_a_termination_and_a_suspended_creation_take_no_spare(pool: MySQLD
 
 async def dies_after(statements: int, work: Callable[[], Awaitable[object]], monkeypatch: pytest.MonkeyPatch) -> bool:
     """Do a piece of work whose session breaks after so many statements; tell whether it got that far."""
-    run, left = Session.run, statements
-
-    async def run_or_die(session: Session, sql: str, parameters: Any = None, *, after: str = "") -> int:
-        nonlocal left
-        if left <= 0 and "RELEASE_LOCK" not in sql:
-            left = -1
-            session.close()
-            raise CutError
-        left -= 1
-        return await run(session, sql, parameters, after=after)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "run", run_or_die)
+        cut = cut_after(patched, statements)
         try:
             await work()
         except Exception:
-            if left >= 0:
+            if not cut.died:
                 raise
             return True
     return False
