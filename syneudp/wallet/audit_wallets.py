@@ -4,6 +4,7 @@ from typing import Final
 
 from syneudp.kernel.database import PATIENT_SECONDS, Connection, load_sql, rows
 from syneudp.ledger import SHARDS, Finding
+from syneudp.wallet.cap_rules import in_sight
 from syneudp.wallet.standings import standings
 from syneudp.wallet.values import UsageEnd
 
@@ -50,7 +51,7 @@ async def _depletions(connection: Connection) -> list[Finding]:
                 detail=f"{_told(standing.end)} written, {_told(standing.computed_end())} computed",
             )
             for standing in await standings(connection, wallet_ids=wallets)
-            if standing.computed_end() != standing.end
+            if in_sight(standing.computed_end()) != in_sight(standing.end)
         ]
     return findings
 

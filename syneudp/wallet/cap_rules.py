@@ -77,6 +77,11 @@ def usage_end(
     return UsageEnd(depletes_at, EndCause.BALANCE)
 
 
+def in_sight(end: UsageEnd | None) -> UsageEnd | None:
+    """Answer an end before the horizon: one at it says no more than none, and stays until the wallet is next moved."""
+    return None if end is None or end.at >= rules.HORIZON_AT else end
+
+
 def has_room(segments: Sequence[Segment], spending: Spending, cap: Cap, *, now: int, until_at: int) -> bool:
     """Say whether a cap leaves room for what is used and planned in [now, until_at), in each month that lies in it."""
     month = Month.of(now)

@@ -7,7 +7,7 @@ from uuid import UUID
 from syneudp.kernel.database import Connection, load_sql, rows, value
 from syneudp.kernel.money import SECONDS_PER_HOUR
 from syneudp.ledger import Reason
-from syneudp.wallet import rules
+from syneudp.wallet import cap_rules, rules
 from syneudp.wallet.caps import charged_by, reached_at
 from syneudp.wallet.errors import WalletNotFoundError
 from syneudp.wallet.segment_records import planned, segment_from
@@ -159,7 +159,7 @@ async def next_depletion(connection: Connection) -> int | None:
 
 
 def _ends(standing: Standing, now: int) -> tuple[int | None, int | None]:
-    end = standing.end_by(now)
-    if end is None or end.at >= rules.HORIZON_AT:
+    end = cap_rules.in_sight(standing.end_by(now))
+    if end is None:
         return None, None
     return (None, end.at) if end.why is EndCause.CAP else (end.at, None)

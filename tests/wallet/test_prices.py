@@ -11,6 +11,7 @@ from syneudp.wallet import TariffRefusedError, WalletRecord
 from tests.wallet.customers import (
     HOUR,
     UNIT,
+    assert_books_hold,
     balance,
     catch_up,
     close_hour,
@@ -113,6 +114,31 @@ async def test_money_ends_at_its_second_though_nobody_looked_at_the_wallet_after
         assert (await overview(customer)).burn_micros_per_hour == 0
     assert await balance(customer) == 3 + (UNIT if first == "top-up" else 0)
     assert (await used(customer.id))[-1] == (books + HOUR, ends_at, DEAR)
+
+
+@pytest.mark.parametrize("ends", ["price", "storage"])
+async def test_what_will_cost_nothing_has_no_end_before_or_after_it_does_and_its_books_are_right(
+    books: int, ends: str
+) -> None:
+    tariff = await priced(CHEAP, storage_price=16 * CHEAP)
+    with clock.frozen(books + 100):
+        customer = await new_customer(shard=SHARD, balance_micros=UNIT)
+        await use(customer, customer.id, tariff, running=ends == "price")
+        if ends == "price":
+            await tariff.cost(books + 2 * HOUR, 0)
+        else:
+            await store(customer, customer.id, STEP)
+    with clock.frozen(books + HOUR + 100):
+        if ends == "storage":
+            await store(customer, customer.id, 0)
+        await locked(customer, wallet.recompute_depletion)
+        told = await overview(customer)
+        assert (told.burn_micros_per_hour, told.depletes_at) == (CHEAP, None)
+    with clock.frozen(books + 3 * HOUR + 10):
+        await catch_up(SHARD)
+        told = await overview(customer)
+        assert (told.burn_micros_per_hour, told.depletes_at) == (0, None)
+        await assert_books_hold()
 
 
 async def test_a_close_at_the_boundary_moves_no_depletion_that_was_looked_at(books: int) -> None:
