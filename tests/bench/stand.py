@@ -15,7 +15,6 @@ from uuid import uuid4
 import aiohttp
 import aiomysql
 import asyncpg
-import psycopg
 
 from entrypoints.embedded import MariaDBServer
 from entrypoints.local_state import Secrets
@@ -115,19 +114,10 @@ class Customer:
 
 
 async def first_query(engine: str, endpoint: Endpoint) -> None:
-    """Log in over TLS and ask for 1; on PostgreSQL through libpq, whose SCRAM is C as most customers' is."""
     if engine == "postgresql":
-        async with await psycopg.AsyncConnection.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            dbname=endpoint.database,
-            user=endpoint.username,
-            password=endpoint.password,
-            sslmode="require",
-            autocommit=True,
-        ) as connection:
-            answer = await connection.execute("SELECT 1")
-            assert await answer.fetchone() == (1,)
+        connection = await connect_postgresql(endpoint)
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
     else:
         opened = await connect_mysql(endpoint)
         async with opened.cursor() as cursor:
