@@ -10,7 +10,8 @@ from pymysql.constants import ER
 from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.errors import DatabaseMissingError, EngineUnavailableError
 from syneudp.engines.agent.mysql import prepared, registry, statements
-from syneudp.engines.agent.mysql.connections import Pool, Session, Statement
+from syneudp.engines.agent.mysql.batch import Statement
+from syneudp.engines.agent.mysql.connections import Pool, Session
 from syneudp.engines.agent.mysql.dialects import Dialect
 from syneudp.engines.agent.mysql.observe import Observed, observe
 from syneudp.engines.agent.mysql.sweep import end_sessions

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiomysql
@@ -14,6 +14,7 @@ import pymysql
 from pymysql.constants import CLIENT, CR, ER
 
 from syneudp.engines.agent.errors import EngineUnavailableError
+from syneudp.engines.agent.mysql.batch import Answer, Statement
 from syneudp.kernel.logging import log
 
 DEFAULT_PORT: Final = 3306
@@ -129,29 +130,6 @@ def read_login(url: str) -> Login:
 def _node(text: str) -> Node:
     parts = urlsplit(f"//{text}")
     return parts.hostname or "", parts.port or DEFAULT_PORT
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement with the values of its `%(name)s` marks; without values a `%` in it stands for itself."""
-
-    sql: str
-    parameters: Mapping[str, Any] | None = None
-
-    @classmethod
-    def among(cls, sql: str, names: Sequence[str]) -> Self:
-        """Make `%(names)s` in a query stand for a list of at least one text."""
-        parameters = {f"name_{number}": name for number, name in enumerate(names)}
-        marks = ", ".join(f"%({mark})s" for mark in parameters)
-        return cls(sql.replace("%(names)s", f"({marks})"), parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a statement came to: its rows, and how many rows it touched."""
-
-    rows: list[dict[str, Any]]
-    touched: int
 
 
 class Session:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from syneudp.engines.agent.driver import Drift, RegistryRow
-from syneudp.engines.agent.mysql.connections import Session, Statement
+from syneudp.engines.agent.mysql.batch import Statement
+from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.mysql.dialects import Dialect
 from syneudp.engines.agent.mysql.statements import granted_columns
 from syneudp.engines.contract import State

@@ -12,7 +12,8 @@ from pymysql.constants import ER
 
 from syneudp.engines.agent.driver import RegistryRow
 from syneudp.engines.agent.mysql import statements
-from syneudp.engines.agent.mysql.connections import Session, Statement
+from syneudp.engines.agent.mysql.batch import Statement
+from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.mysql.dialects import Dialect, read_query
 from syneudp.engines.agent.mysql.statements import PreparedTransaction
 from syneudp.kernel.logging import log

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from syneudp.engines.agent.driver import RegistryRow, Unfinished, limits_of
 from syneudp.engines.agent.errors import EngineUnavailableError, FencedError
-from syneudp.engines.agent.mysql.connections import Answer, Session, Statement
+from syneudp.engines.agent.mysql.batch import Answer, Statement
+from syneudp.engines.agent.mysql.connections import Session
 from syneudp.engines.agent.mysql.dialects import read_query
 from syneudp.engines.contract import State
 

@@ -2,7 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from syneudp.engines.agent.mysql.connections import Answer, Session, Statement
+from syneudp.engines.agent.mysql.batch import Answer, Statement
+from syneudp.engines.agent.mysql.connections import Session
 
 READING = ("SELECT", "SHOW", "XA RECOVER", "DO ")
 

@@ -16,8 +16,8 @@ from syneudp.engines.agent.errors import (
 )
 from syneudp.engines.agent.host import DEADLINES_SECONDS
 from syneudp.engines.agent.mysql import MySQLDriver
+from syneudp.engines.agent.mysql.batch import Statement
 from syneudp.engines.agent.mysql.claim import MySQLClaim
-from syneudp.engines.agent.mysql.connections import Statement
 from syneudp.engines.contract import Engine, State
 from tests.engines.agent.mysql.cutting import CutError, cut_after
 from tests.engines.agent.redoing import host_of, redo
