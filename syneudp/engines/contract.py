@@ -112,6 +112,8 @@ class Applied(Message):
 class DatabaseReport(Message):
     """Registry and engine compared for one instance; applied_generation 0 means that nothing was applied yet.
 
+    storage_bytes may be those of the last usage pass.
+
     The drift PASSWORD_CHANGED is no fault: the tenant set a password of its own in SQL, which works until a rotation.
     DATABASE_MISSING is none that sending again mends: the database is gone, by the tenant's own DROP or on the engine.
     """

@@ -31,7 +31,7 @@ WALLETS: Final = 100_000
 BATCH: Final = 1_000
 SPAWNED: Final = multiprocessing.get_context("spawn")
 READ_ACCOUNTS: Final = (
-    "SELECT w.account_id, c.id AS credits_id FROM wallets w"
+    "SELECT w.shard, w.account_id, c.id AS credits_id FROM wallets w"
     " JOIN accounts c ON c.kind = 'credits' AND c.shard = w.shard AND c.currency = w.currency"
 )
 
@@ -68,7 +68,9 @@ def _client(told: Told) -> float:
 
 async def _post_for(told: Told) -> float:
     async with database(told.url, application_name="bench-transfers", pool_size=1):
-        found = [(each["account_id"], each["credits_id"]) for each in await rows(reading(), READ_ACCOUNTS)]
+        known = await rows(reading(), READ_ACCOUNTS)
+        own = [each for each in known if told.batch == 1 or each["shard"] % told.clients == told.number]
+        found = [(each["account_id"], each["credits_id"]) for each in own]
         post = _single(found) if told.batch == 1 else _batched(found, told.batch)
         await post()
         await asyncio.to_thread(_BARRIERS[0].wait, 120)

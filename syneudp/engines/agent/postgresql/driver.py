@@ -17,6 +17,7 @@ from syneudp.engines.agent.postgresql.report import report_of
 from syneudp.engines.agent.postgresql.schemas import Schemas
 from syneudp.engines.agent.postgresql.shape import spare_shape
 from syneudp.engines.agent.postgresql.shelf import SHELF_LOCK_KEY, TRY_LOCK, PostgreSQLShelf
+from syneudp.engines.agent.postgresql.sizes import Sizes
 from syneudp.engines.agent.postgresql.statements import (
     REGISTRY_SCHEMA,
     REPORT,
@@ -30,6 +31,7 @@ from syneudp.engines.contract import DatabaseReport, Endpoint, Engine, Scheme, S
 from syneudp.kernel.logging import log
 
 RESTORE_SECONDS_MAX: Final = 2.0
+ROW_BY_ROW: Final = "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
 COUNT_INSTANCES: Final = "SELECT count(*) FROM registry.instances WHERE state IN ('running', 'suspended')"
 COUNT_SPARES: Final = "SELECT count(*) FROM registry.instances WHERE instance_id IS NULL AND made AND shape = $1"
 PENDING: Final = """
@@ -50,6 +52,7 @@ class PostgreSQLDriver:
         self._connections = Connections(admin_url)
         self._guard = Guard(self._connections)
         self._schemas = Schemas(self._connections)
+        self._sizes = Sizes()
         self.endpoint = Endpoint(host=endpoint_host, port=endpoint_port, tls=False)
 
     async def open(self) -> EngineFacts:
@@ -123,16 +126,30 @@ class PostgreSQLDriver:
         """Compare registry and engine for one instance, tombstones included."""
         async with self._connections.registry() as connection:
             found = await connection.fetchrow(REPORT, instance_id, None, 1)
-        if found is None:
-            return None
-        return report_of(found, schema_differs=found["is_open"] and await self._schemas.differs(found))
+            if found is None:
+                return None
+            sizes = await self._sizes.of(connection, [found["database_name"]])
+        return report_of(
+            found,
+            storage_bytes=sizes[found["database_name"]],
+            schema_differs=found["is_open"] and await self._schemas.differs(found),
+        )
 
     async def reports(self, *, after: UUID | None, limit: int) -> Sequence[DatabaseReport]:
-        """Compare registry and engine for up to `limit` instances with an id above `after`, ascending by id."""
+        """Compare registry and engine for up to `limit` instances with an id above `after`, ascending by id.
+
+        Their sizes are those of the last `usage`, where there was one.
+        """
         async with self._connections.registry() as connection:
+            await connection.execute(ROW_BY_ROW)
             found = await connection.fetch(REPORT, None, after, limit)
+            sizes = await self._sizes.known_of(connection, [row["database_name"] for row in found])
         return [
-            report_of(row, schema_differs=self._schemas.seen_differing(row) and await self._schemas.differs(row))
+            report_of(
+                row,
+                storage_bytes=sizes[row["database_name"]],
+                schema_differs=self._schemas.seen_differing(row) and await self._schemas.differs(row),
+            )
             for row in found
         ]
 
@@ -145,6 +162,7 @@ class PostgreSQLDriver:
         """Measure every instance that is not terminated in one statement."""
         async with self._connections.registry() as connection:
             found = await connection.fetch(USAGE)
+        self._sizes.remember({row["database_name"]: row["storage_bytes"] for row in found})
         return [
             UsageItem(
                 instance_id=UUID(int=row["instance_id"].int),

@@ -12,8 +12,8 @@ from syneudp.engines.contract import DatabaseReport, State
 TENANT_PRIVILEGES: Final = frozenset({"CONNECT", "CREATE", "TEMPORARY"})
 
 
-def report_of(found: asyncpg.Record, *, schema_differs: bool) -> DatabaseReport:
-    """Lay out one row of report.sql, and what a look into the database found, for the wire."""
+def report_of(found: asyncpg.Record, *, storage_bytes: int, schema_differs: bool) -> DatabaseReport:
+    """Lay out one row of report.sql, with its size and what a look into the database found, for the wire."""
     return DatabaseReport(
         instance_id=UUID(int=found["instance_id"].int),
         database=found["database_name"],
@@ -22,7 +22,7 @@ def report_of(found: asyncpg.Record, *, schema_differs: bool) -> DatabaseReport:
         accepted_generation=found["accepted_generation"],
         applied_generation=found["applied_generation"],
         credential_version=found["credential_version"],
-        storage_bytes=found["storage_bytes"],
+        storage_bytes=storage_bytes,
         sessions=found["sessions"],
         drift=[drift.value for drift in drift_of(found, schema_differs=schema_differs)],
     )

@@ -13,8 +13,11 @@ connected AS MATERIALIZED (
         activity.usesysid,
         activity.datid
     FROM pg_stat_get_activity(NULL) AS activity
-    JOIN pg_roles AS role ON role.oid = activity.usesysid
-    WHERE NOT role.rolsuper AND role.rolname <> current_user
+    WHERE (
+            SELECT NOT role.rolsuper AND role.rolname <> current_user
+            FROM pg_roles AS role
+            WHERE role.oid = activity.usesysid
+        )
 )
 
 SELECT
@@ -34,23 +37,27 @@ SELECT
     found.oid IS NOT NULL AND found.datconnlimit <> -2 AS has_database,
     found.oid IS NOT NULL AS has_database_left,
     tenant.oid IS NOT NULL AS has_user,
-    coalesce(pg_database_size(found.oid), 0) AS storage_bytes,
     tenant.rolcanlogin AND found.datallowconn AS may_log_in,
     coalesce(found.datallowconn AND found.datconnlimit <> -2, false) AS is_open,
     tenant.rolconnlimit AS connection_limit,
     coalesce(everywhere.setconfig, '{}') AS everywhere,
     coalesce(inside.setconfig, '{}') AS inside,
     coalesce(
-        tenant.rolsuper OR tenant.rolcreaterole OR tenant.rolcreatedb OR tenant.rolreplication OR tenant.rolbypassrls
-        OR EXISTS (SELECT FROM pg_auth_members AS membership WHERE membership.member = tenant.oid)
-        OR EXISTS (
-            SELECT FROM pg_auth_members AS membership
+        tenant.rolsuper OR tenant.rolcreaterole OR tenant.rolcreatedb OR tenant.rolreplication OR tenant.rolbypassrls,
+        false
+    )
+    OR coalesce((SELECT true FROM pg_auth_members AS membership WHERE membership.member = tenant.oid LIMIT 1), false)
+    OR coalesce(
+        (
+            SELECT true
+            FROM pg_auth_members AS membership
             JOIN pg_roles AS member ON member.oid = membership.member
             WHERE membership.roleid = tenant.oid AND NOT member.rolsuper AND member.rolname <> current_user
+            LIMIT 1
         ),
         false
     ) AS has_powers,
-    owner.rolname = current_user AS is_ours,
+    found.datdba = (SELECT me.oid FROM pg_roles AS me WHERE me.rolname = current_user) AS is_ours,
     kept.verifier = '' OR prepared.keeps_verifier(kept.username, kept.verifier) AS keeps_verifier,
     ARRAY(
         SELECT granted.privilege_type || CASE WHEN granted.is_grantable THEN '*' ELSE '' END
@@ -69,7 +76,6 @@ SELECT
     ) AS sessions
 FROM asked AS kept
 LEFT JOIN pg_database AS found ON found.datname = kept.database_name
-LEFT JOIN pg_roles AS owner ON owner.oid = found.datdba
 LEFT JOIN pg_roles AS tenant ON tenant.rolname = kept.username
 LEFT JOIN pg_db_role_setting AS everywhere ON everywhere.setrole = tenant.oid AND everywhere.setdatabase = 0
 LEFT JOIN pg_db_role_setting AS inside ON inside.setrole = tenant.oid AND inside.setdatabase = found.oid

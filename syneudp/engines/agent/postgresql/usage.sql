@@ -7,6 +7,7 @@ WITH connected AS (
 
 SELECT
     kept.instance_id,
+    kept.database_name,
     coalesce(pg_database_size(found.oid), 0) AS storage_bytes,
     coalesce(connected.sessions, 0) AS sessions,
     coalesce(counted.xact_commit + counted.xact_rollback, 0) AS transactions
