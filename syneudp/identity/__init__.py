@@ -31,7 +31,7 @@ from syneudp.identity.values import (
     User,
     WebSession,
 )
-from syneudp.identity.web_sessions import WebSessions, confirm_live_session
+from syneudp.identity.web_sessions import WebSessions, confirm_live_session, signed_in_lately
 
 __all__ = [
     "Act",
@@ -63,6 +63,7 @@ __all__ = [
     "record_audit",
     "remember_user",
     "sessions_sealed_under",
+    "signed_in_lately",
     "user_of",
     "users_by_email",
 ]

@@ -17,6 +17,7 @@ REFRESH_JITTER_SECONDS: Final = 15
 LEASE_SECONDS: Final = 15
 OUTAGE_REST_SECONDS: Final = 5
 TOUCH_EVERY_SECONDS: Final = 60
+PROOF_LASTS_SECONDS: Final = 600
 
 
 def new_secret() -> str:
@@ -37,6 +38,11 @@ def outlived(*, now: int, created_at: int, last_seen_at: int) -> SessionEnd | No
     if now >= created_at + ABSOLUTE_LIFETIME_SECONDS:
         return SessionEnd.LIFETIME
     return SessionEnd.IDLE if now >= last_seen_at + IDLE_LIFETIME_SECONDS else None
+
+
+def proof_lasts(*, now: int, signed_in_at: int) -> bool:
+    """Tell whether signing in still counts as proof of who is there: for 600 s, however often tokens are refreshed."""
+    return now < signed_in_at + PROOF_LASTS_SECONDS
 
 
 def refresh_due(*, now: int, access_expires_at: int, session_id: UUID) -> bool:

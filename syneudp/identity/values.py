@@ -76,7 +76,7 @@ class SignOutScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebSession:
-    """A live console session; `access_expires_at` and `created_at` in epoch seconds."""
+    """A live console session; `access_expires_at` and `created_at`, when its owner signed in, in epoch seconds."""
 
     id: UUID
     user: User

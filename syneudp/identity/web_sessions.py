@@ -12,9 +12,10 @@ from syneudp.identity.errors import (
     AuthenticationRequiredError,
     AuthRateLimitedError,
     AuthUnavailableError,
+    InvalidCredentialsError,
     RefreshRefusedError,
 )
-from syneudp.identity.rules import LEASE_SECONDS, TOUCH_EVERY_SECONDS, outlived, refresh_due
+from syneudp.identity.rules import LEASE_SECONDS, TOUCH_EVERY_SECONDS, outlived, proof_lasts, refresh_due
 from syneudp.identity.session_rows import (
     HeldSession,
     claim_refresh,
@@ -103,6 +104,18 @@ class WebSessions:
             return opened
 
         return await transact(work)
+
+    async def sign_in_again(
+        self, cookie: str, session: WebSession, *, password: str, address: str, user_agent: str
+    ) -> OpenedSession:
+        """Check the password of a session's owner; a new session then takes the place of the cookie's, under a new id.
+
+        Raises InvalidCredentialsError and what else signing in raises; the cookie's session then stays as it was.
+        """
+        tokens = await self._auth.sign_in_with_password(email=session.user.email, password=password)
+        if tokens.user.id != session.user.id:
+            raise InvalidCredentialsError
+        return await self.open(tokens, act=Act.SIGN_IN, address=address, user_agent=user_agent, replacing=cookie)
 
     async def current(self, cookie: str) -> WebSession | None:
         """Find the live session of a cookie, its access token good for a while longer; None means sign in again.
@@ -232,3 +245,8 @@ async def confirm_live_session(auth: AuthServer, access_token: str) -> None:
     Raises AuthenticationRequiredError, AuthUnavailableError.
     """
     await auth.user(access_token)
+
+
+async def signed_in_lately(session: WebSession) -> bool:
+    """Tell whether the session's owner signed in within the last ten minutes; a refresh is no sign-in."""
+    return proof_lasts(now=await clock.now(reading()), signed_in_at=session.created_at)

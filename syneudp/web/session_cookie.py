@@ -3,6 +3,7 @@
 from typing import Final
 
 from quart import Request, Response
+from quart.typing import ResponseTypes
 
 HARDENED_NAME: Final = "__Host-syneudp"
 LOOPBACK_NAME: Final = "syneudp"
@@ -18,7 +19,7 @@ def session_cookie(request: Request, *, https: bool) -> str | None:
     return request.cookies.get(cookie_name(https=https)) or None
 
 
-def set_session_cookie(response: Response, cookie: str, *, https: bool) -> None:
+def set_session_cookie(response: ResponseTypes, cookie: str, *, https: bool) -> None:
     """Hand the cookie to the browser for as long as it stays open: HttpOnly, SameSite=Lax, this host alone."""
     response.set_cookie(cookie_name(https=https), cookie, path="/", httponly=True, secure=https, samesite="Lax")
 

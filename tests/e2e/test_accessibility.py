@@ -7,6 +7,8 @@ from playwright.async_api import Page
 from syneudp.web.console.pages import CONSOLE
 from tests.e2e import customer
 from tests.e2e.conftest import OpenPage
+from tests.e2e.stack import Stack
+from tests.stack.inside import Inside
 
 AXE = CONSOLE / "assets" / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS = (320, 1280)
@@ -29,7 +31,9 @@ async def overflow(page: Page) -> int:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_every_page_is_accessible_in_both_themes_and_narrow(open_page: OpenPage, theme: str) -> None:
+async def test_every_page_is_accessible_in_both_themes_and_narrow(
+    open_page: OpenPage, stack: Stack, theme: str
+) -> None:
     page = await open_page(color_scheme=theme, reduced_motion="reduce")
     faults: list[str] = []
 
@@ -54,6 +58,11 @@ async def test_every_page_is_accessible_in_both_themes_and_narrow(open_page: Ope
     await look("")
     await look("/databases")
     await look(address)
+    await Inside(stack).let_sign_ins_be_long_ago()
+    await page.get_by_role("button", name="Reveal password").click()
+    await page.get_by_label("Your password").wait_for()
+    await look("")
+    await page.goto(address)
     await page.get_by_role("link", name="Delete this database").click()
     await page.get_by_label("Type orders to confirm").wait_for()
     await look("")

@@ -6,6 +6,7 @@ from playwright.async_api import expect
 from tests.e2e import clients, customer
 from tests.e2e.conftest import OpenPage
 from tests.e2e.stack import Stack
+from tests.stack.inside import Inside
 
 FOR_A_MINUTE = "0.00024"
 DEPLETION_MILLISECONDS = 150_000
@@ -96,6 +97,36 @@ async def test_a_password_is_revealed_replaced_and_hidden(open_page: OpenPage) -
     with pytest.raises(asyncpg.PostgresError):
         await clients.postgresql(made)
     await (await clients.postgresql(replaced)).close()
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+async def test_who_signed_in_long_ago_shows_who_they_are_before_a_password(
+    open_page: OpenPage, stack: Stack, *, java_script_enabled: bool
+) -> None:
+    page = await open_page(java_script_enabled=java_script_enabled)
+    await customer.sign_up(page)
+    await customer.top_up(page, "5")
+    await customer.ask_for(page, engine="PostgreSQL", name="guarded")
+    if not java_script_enabled:
+        await page.get_by_role("button", name="Show password and connect").click()
+    made = await customer.read_facts(page)
+    await page.goto(page.url.removesuffix("/reveal"))
+    address = page.url
+    await Inside(stack).let_sign_ins_be_long_ago()
+    await page.get_by_role("button", name="Reveal password").click()
+    asked = page.get_by_label("Your password")
+    await expect(asked).to_be_focused()
+    await expect(page.locator("#fact-password")).to_have_count(0)
+    await asked.fill("not it at all")
+    await page.get_by_role("button", name="Show password").click()
+    await expect(page.get_by_text("This is not the password you sign in with.")).to_be_visible()
+    assert made.password not in await page.content()
+    await asked.fill(customer.PASSWORD)
+    await page.keyboard.press("Enter")
+    assert await customer.read_facts(page) == made
+    await page.goto(address)
+    await page.get_by_role("button", name="Reveal password").click()
+    assert await customer.read_facts(page) == made
 
 
 async def test_a_live_page_follows_what_happens_elsewhere(open_page: OpenPage) -> None:

@@ -87,6 +87,7 @@ async def test_the_audit_trail_grows_and_never_changes(control: ControlDatabase)
         "DELETE FROM users",
         "UPDATE web_sessions SET user_id = gen_random_uuid()",
         "UPDATE web_sessions SET secret_hash = ''",
+        "UPDATE web_sessions SET created_at = created_at + 600",
         "DELETE FROM web_sessions",
         "DELETE FROM local_auth_signing_keys",
     ],

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -13,13 +14,15 @@ from syneudp.identity import (
     AuthUnavailableError,
     BearerVerifier,
     IdentitySettings,
+    InvalidCredentialsError,
     RefreshRefusedError,
     SignOutScope,
     WebSession,
     WebSessions,
     confirm_live_session,
+    signed_in_lately,
 )
-from syneudp.identity.rules import ABSOLUTE_LIFETIME_SECONDS, IDLE_LIFETIME_SECONDS, LEASE_SECONDS
+from syneudp.identity.rules import ABSOLUTE_LIFETIME_SECONDS, IDLE_LIFETIME_SECONDS, LEASE_SECONDS, PROOF_LASTS_SECONDS
 from syneudp.kernel import clock
 from syneudp.kernel.database import execute, reading, row, value
 from syneudp.kernel.sealing import Keyring
@@ -296,6 +299,42 @@ async def test_a_session_in_use_ends_after_thirty_days_all_the_same(identity: Id
     with clock.frozen(session.created_at + ABSOLUTE_LIFETIME_SECONDS):
         assert await identity.sessions.current(cookie) is None
     assert await reason(session.id) == "lifetime"
+
+
+async def test_a_sign_in_is_proof_for_ten_minutes_and_a_refresh_is_none(identity: Identity) -> None:
+    cookie, session = await opened(identity)
+    assert await signed_in_lately(session)
+    with clock.frozen(session.created_at + PROOF_LASTS_SECONDS - 1):
+        assert await signed_in_lately(session)
+    with clock.frozen(session.created_at + PROOF_LASTS_SECONDS):
+        await let_access_token_have(30)
+        refreshed = await identity.sessions.current(cookie)
+        assert refreshed is not None
+        assert refreshed.access_token != session.access_token
+        assert not await signed_in_lately(refreshed)
+
+
+async def test_the_owners_password_makes_a_new_session_and_a_wrong_one_changes_nothing(identity: Identity) -> None:
+    cookie, session = await opened(identity)
+    origin = {"address": "127.0.0.1", "user_agent": "a browser"}
+    with clock.frozen(session.created_at + PROOF_LASTS_SECONDS):
+        with pytest.raises(InvalidCredentialsError):
+            await identity.sessions.sign_in_again(cookie, session, password="not it at all", **origin)
+        assert await identity.sessions.current(cookie) == session
+        made = await identity.sessions.sign_in_again(cookie, session, password=PASSWORD, **origin)
+        assert await signed_in_lately(made.session)
+        assert await identity.sessions.current(made.cookie) == made.session
+        assert await identity.sessions.current(cookie) is None
+    assert await reason(session.id) == "replaced"
+
+
+async def test_an_address_that_became_somebody_elses_proves_nothing(identity: Identity) -> None:
+    cookie, session = await opened(identity)
+    _, other = await opened(identity)
+    moved = replace(session, user=replace(session.user, email=other.user.email))
+    with pytest.raises(InvalidCredentialsError):
+        await identity.sessions.sign_in_again(cookie, moved, password=PASSWORD, address="", user_agent="")
+    assert await identity.sessions.current(cookie) == session
 
 
 async def test_tokens_that_do_not_verify_open_no_session(identity: Identity) -> None:

@@ -15,6 +15,7 @@ import asyncpg
 
 from entrypoints.local_leftovers import children_of
 from entrypoints.local_plan import CONTROL_DATABASE, Ports
+from syneudp.identity.rules import PROOF_LASTS_SECONDS
 from tests.e2e.clients import unverified
 from tests.e2e.stack import Stack
 
@@ -65,6 +66,9 @@ class Inside:
         finally:
             await connection.close()
         return found
+
+    async def let_sign_ins_be_long_ago(self) -> None:
+        await self.ask("UPDATE web_sessions SET created_at = created_at - $1::bigint", PROOF_LASTS_SECONDS)
 
     async def ask_mysql(self, sql: str) -> list[tuple[Any, ...]]:
         connection = await self.mysql()

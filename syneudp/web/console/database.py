@@ -1,5 +1,7 @@
 """One database: how it is being made, how to connect to it, what it costs, what happened to it."""
 
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from syneudp.web.access import Access, access, current_customer
 from syneudp.web.console import stock, words
 from syneudp.web.console.answers import current_figures, current_writer, fragment, is_fragment_request, page, see_other
 from syneudp.web.console.charts import chosen_span
+from syneudp.web.console.proof import Unproven, prove
 from syneudp.web.console.snippets import snippets, uri
 from syneudp.web.console.streams import Glimpse, stream
 from syneudp.web.console.views import ConnectView, DatabaseView, MoneyView, StepView
@@ -41,7 +44,7 @@ async def show_database(instance_id: UUID) -> Response:
     view, shown, money = await stock.database_of(current_customer(), instance_id)
     if view.status is Status.PROVISIONING:
         return see_other(f"/databases/{instance_id}/making")
-    return await _page(view, shown, money, None)
+    return await _page(view, shown, money, _connect(view, None))
 
 
 @hide
@@ -119,8 +122,13 @@ async def hide_password(instance_id: UUID) -> Response:
 @access(Access.SESSION)
 @limited(SECRETS)
 async def reveal_password(instance_id: UUID) -> Response:
-    """Show the password once, in this answer alone, and record that it was shown."""
-    customer = current_customer()
+    """Show the password once, in this answer alone, and record that it was shown.
+
+    Who signed in more than ten minutes ago is asked for their own password first.
+    """
+    customer = await prove(current_customer())
+    if isinstance(customer, Unproven):
+        return await _ask(instance_id, customer)
     try:
         revealed = await acts.reveal(current_services(), customer, instance_id)
     except RotationPendingError:
@@ -128,21 +136,48 @@ async def reveal_password(instance_id: UUID) -> Response:
     except NotReadyError:
         return see_other(f"/databases/{instance_id}/making")
     view, shown, money = await stock.database_of(customer, instance_id)
+    return await _panel(view, shown, money, _connect(view, revealed.secret))
+
+
+async def _ask(instance_id: UUID, unproven: Unproven) -> Response:
+    view, shown, money = await stock.database_of(current_customer(), instance_id)
+    connect = _connect(view, None)
+    if connect is None or shown.gone:
+        return see_other(f"/databases/{instance_id}")
+    return await _panel(view, shown, money, replace(connect, asking=unproven.form), status=unproven.status)
+
+
+async def _panel(
+    view: InstanceView,
+    shown: DatabaseView,
+    money: MoneyView,
+    connect: ConnectView | None,
+    *,
+    status: int = HTTPStatus.OK,
+) -> Response:
     if is_fragment_request():
-        return fragment("databases/connect.html", database=shown, connect=_connect(view, revealed.secret))
-    return await _page(view, shown, money, revealed.secret)
+        return fragment("databases/connect.html", status=status, database=shown, connect=connect)
+    return await _page(view, shown, money, connect, status=status)
 
 
-async def _page(view: InstanceView, shown: DatabaseView, money: MoneyView, secret: Secret | None) -> Response:
+async def _page(
+    view: InstanceView,
+    shown: DatabaseView,
+    money: MoneyView,
+    connect: ConnectView | None,
+    *,
+    status: int = HTTPStatus.OK,
+) -> Response:
     return await page(
         "databases/show.html",
+        status=status,
         section="databases",
         database=shown,
         money=money,
         charts=await stock.charts_of(
             current_customer(), view.id, chosen_span(request.args.get("span", "")), figures=current_figures()
         ),
-        connect=_connect(view, secret),
+        connect=connect,
         address=f"/databases/{view.id}",
     )
 

@@ -169,13 +169,38 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldFault:
+    """What is wrong with one field of a form, in a sentence."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """What a form holds when it is shown again: the values typed (never a password) and what is wrong with them."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    faults: tuple[FieldFault, ...] = ()
+    sentence: str = ""
+
+    def fault(self, name: str) -> str:
+        """Return what is wrong with a field, or nothing."""
+        return next((fault.sentence for fault in self.faults if fault.name == name), "")
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectView:
-    """Everything needed to connect; `password` and `uri` are set only in the answer that reveals them."""
+    """Everything needed to connect; `password` is set, and `uri` holds it, only in the answer that reveals it.
+
+    `asking` is the form for the owner's own password, where they are to show who they are first.
+    """
 
     facts: ConnectionFacts
     snippets: tuple[Snippet, ...]
     uri: str
     password: str | None = None
+    asking: FormView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,27 +370,6 @@ class DeliveryView:
     at: int
     attempts: int
     next_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FieldFault:
-    """What is wrong with one field of a form, in a sentence."""
-
-    name: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class FormView:
-    """What a form holds when it is shown again: the values typed (never a password) and what is wrong with them."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    faults: tuple[FieldFault, ...] = ()
-    sentence: str = ""
-
-    def fault(self, name: str) -> str:
-        """Return what is wrong with a field, or nothing."""
-        return next((fault.sentence for fault in self.faults if fault.name == name), "")
 
 
 @dataclass(frozen=True, slots=True)

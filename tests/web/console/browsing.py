@@ -39,8 +39,20 @@ class Browser:
         assert page.status == 303, page.text
         return await self.get(page.headers["Location"])
 
-    async def sign_up(self) -> "Browser":
-        page = await self.post("/sign-up", {"email": self.email, "password": PASSWORD})
+    @property
+    def cookie(self) -> str:
+        jar = self._client.cookie_jar
+        assert jar is not None
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+    async def sign_up(self, password: str = PASSWORD) -> "Browser":
+        page = await self.post("/sign-up", {"email": self.email, "password": password})
+        assert (page.status, page.headers["Location"]) == (303, "/databases")
+        return self
+
+    async def sign_in(self, email: str) -> "Browser":
+        self.email = email
+        page = await self.post("/sign-in", {"email": email, "password": PASSWORD})
         assert (page.status, page.headers["Location"]) == (303, "/databases")
         return self
 
