@@ -110,7 +110,7 @@ $(STAMPS)/browser:
 
 pytest: $(STAMPS)/test $(STAMPS)/assets $(STAMPS)/browser
 	@outcome=0
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not compose' || outcome=$$?
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not compose' || outcome=$$?
 	if [ "$$outcome" = 1 ]; then
 	  echo 'Running what failed once more, by itself'
 	  outcome=0

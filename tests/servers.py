@@ -141,7 +141,7 @@ class ControlServer:
     async def cloned(self) -> AsyncIterator[ControlDatabase]:
         self._clones += 1
         name = f"control{self._clones}"
-        await self._as_superuser(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {TEMPLATE}")
+        await self._as_superuser(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {TEMPLATE} STRATEGY file_copy")
         try:
             yield self._described(name)
         finally:
