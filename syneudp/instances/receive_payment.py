@@ -74,14 +74,18 @@ async def receive_notice(provider: PaymentProvider, notice: Notice, *, runway_se
     if told is None or payment is None:
         log.info("payment_event_passed_over", kind=notice.kind, event_id=notice.event_id, foreign=True)
         return NOTHING
-
-    async def receive(tx: Connection) -> Received:
-        received = await receive_payment(tx, payment, told, runway_seconds=runway_seconds)
-        await payments.remember_event(tx, provider.name, notice.event_id, now=await clock.now(tx))
-        return received
-
-    received = await transact(receive)
+    received = await transact(
+        partial(_receive_event, payment=payment, told=told, event_id=notice.event_id, runway_seconds=runway_seconds)
+    )
     _tell(payment, received, kind=notice.kind)
+    return received
+
+
+async def _receive_event(
+    tx: Connection, *, payment: Payment, told: ToldPayment, event_id: str, runway_seconds: int
+) -> Received:
+    received = await receive_payment(tx, payment, told, runway_seconds=runway_seconds)
+    await payments.remember_event(tx, payment.provider, event_id, now=await clock.now(tx))
     return received
 
 

@@ -12,6 +12,7 @@ from syneudp.engines.contract import Applied, Endpoint
 from syneudp.instances import InstanceServices, InstanceView
 from syneudp.instances.deliver import _claim
 from syneudp.instances.outcomes import Outcome, record_applied
+from syneudp.instances.parcels import Sent
 from syneudp.kernel import clock
 from syneudp.kernel.database import reading, rows, transact, value
 from tests.instances.agents import Role
@@ -38,8 +39,12 @@ async def confirm(reach: InstanceServices, instance_id: UUID) -> None:
     claimed = await transact(lambda tx: _claim(tx, services=reach, instance_id=instance_id, seconds=1))
     assert not isinstance(claimed, str)
     sent = claimed.sent
-    applied = Applied(
-        instance_id=instance_id,
+    assert (await transact(lambda tx: record_applied(tx, sent, applied(sent)))).outcome is Outcome.CONFIRMED
+
+
+def applied(sent: Sent) -> Applied:
+    return Applied(
+        instance_id=sent.instance_id,
         database="db" + "a" * 20,
         username="u" + "a" * 20,
         state=sent.state,
@@ -47,7 +52,6 @@ async def confirm(reach: InstanceServices, instance_id: UUID) -> None:
         applied_generation=sent.generation,
         credential_version=sent.credential_version,
     )
-    assert (await transact(lambda tx: record_applied(tx, sent, applied))).outcome is Outcome.CONFIRMED
 
 
 async def running_since(

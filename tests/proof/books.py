@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any, TypeVar
 
 import asyncpg
@@ -17,6 +18,7 @@ EVERY_TABLE = (
     " AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT')"
 )
 TOLD = "SELECT '{0}' AS name, md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) AS told FROM {0} t"
+DRIVERS_OWN = ("typeinfo_tree", "current_setting('jit')")
 GONE = (asyncpg.AdminShutdownError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)
 
 
@@ -49,21 +51,49 @@ async def snapshot() -> dict[str, str]:
 
 
 async def crashed(work: Callable[[Connection], Awaitable[object]], *, after: int) -> bool:
-    """Run a unit of work whose connection is cut right before its statement number `after`; False if it had fewer."""
+    """Run a unit of work whose connection is cut right before its statement number `after`; False if it had fewer.
+
+    Its COMMIT is the last of them, and every statement that its connection saw was one before which it could be cut.
+    """
     doomed = _Doomed(after)
 
     async def whole(tx: Connection) -> None:
-        await work(doomed.wrap(tx))
+        wrapped = doomed.wrap(tx)
+        async with tx.acquire_connection() as raw:
+            raw.add_query_logger(doomed.hear)
+        await work(wrapped)
+        await asyncio.sleep(0)
+        async with wrapped.acquire_connection() as raw:
+            raw.remove_query_logger(doomed.hear)
+            assert doomed.heard == after - doomed.left - 1, "a statement passed the knife by"
 
     with contextlib.suppress(*GONE):
         await transact(whole)
     return doomed.cut
 
 
+async def assert_whole_or_nothing(work: Callable[[Connection], Awaitable[object]], *, statements_min: int) -> None:
+    """Cut a unit of work before each of its statements and see nothing of it, then see it done once by doing it twice."""
+    before = await snapshot()
+    for after in count():
+        if not await crashed(work, after=after):
+            break
+        assert await snapshot() == before, f"cut before statement {after}"
+    assert after >= statements_min
+    done = await snapshot()
+    assert done != before
+    await transact(work)
+    assert await snapshot() == done
+
+
 class _Doomed:
     def __init__(self, after: int) -> None:
         self.left = after
+        self.heard = 0
         self.cut = False
+
+    def hear(self, told: Any) -> None:
+        self.heard += not any(own in told.query for own in DRIVERS_OWN)
 
     def wrap(self, tx: Connection) -> Any:
         return _DoomedTransaction(tx, self)

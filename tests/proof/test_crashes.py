@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import count
 from uuid import UUID
 
 import pytest
@@ -13,7 +12,7 @@ from syneudp.kernel import clock
 from syneudp.kernel.database import Connection, transact
 from syneudp.ledger import AccountKind, Reason
 from syneudp.wallet import LockedWallet, WalletRecord
-from tests.proof.books import crashed, snapshot
+from tests.proof.books import assert_whole_or_nothing
 from tests.servers import ControlDatabase
 from tests.wallet.customers import HOUR, UNIT, assert_books_hold, begin_shards_at, new_customer
 from tests.wallet.pricing import STEP, Tariff, use
@@ -22,7 +21,7 @@ FIRST_HOUR = 700_000
 AT = FIRST_HOUR * HOUR
 SHARD = 7
 PRICE = 36_000
-STATEMENTS_MIN = 2
+STATEMENTS_MIN = 3
 RUNS, IDLE = UUID(int=1), UUID(int=2)
 TARIFF, DEARER = Tariff(UUID(int=3)), Tariff(UUID(int=4))
 Work = Callable[[Connection], Awaitable[object]]
@@ -130,14 +129,5 @@ async def test_a_crash_before_any_statement_leaves_nothing_and_the_same_again_is
     with clock.frozen(AT + later):
         if later == 2 * HOUR:
             await transact(partial(close_hour, shard=SHARD, hour=FIRST_HOUR, held=lambda: None))
-        before = await snapshot()
-        for after in count():
-            if not await crashed(work, after=after):
-                break
-            assert await snapshot() == before, f"cut before statement {after}"
-        assert after >= STATEMENTS_MIN
-        done = await snapshot()
-        assert done != before
-        await transact(work)
-        assert await snapshot() == done
+        await assert_whole_or_nothing(work, statements_min=STATEMENTS_MIN)
     await assert_books_hold()
