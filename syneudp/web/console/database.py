@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from quart import Blueprint, Response, request
@@ -21,6 +21,8 @@ from syneudp.web.console.views import ConnectView, DatabaseView, MoneyView, Step
 from syneudp.web.customers import Customer
 from syneudp.web.limits import READING, SECRETS, limited
 from syneudp.web.services import current_services
+
+Found: TypeAlias = tuple[InstanceView, DatabaseView, MoneyView]
 
 SLOW_AFTER_SECONDS = 10
 
@@ -41,10 +43,11 @@ def add_routes(blueprint: Blueprint) -> None:
 @limited(READING)
 async def show_database(instance_id: UUID) -> Response:
     """Show one database without its password."""
-    view, shown, money = await stock.database_of(current_customer(), instance_id)
+    found = await stock.database_of(current_customer(), instance_id)
+    view, _, _ = found
     if view.status is Status.PROVISIONING:
         return see_other(f"/databases/{instance_id}/making")
-    return await _page(view, shown, money, _connect(view, None))
+    return await _page(found, _connect(view, None))
 
 
 @hide
@@ -135,39 +138,29 @@ async def reveal_password(instance_id: UUID) -> Response:
         return see_other(f"/databases/{instance_id}", done="rotating")
     except NotReadyError:
         return see_other(f"/databases/{instance_id}/making")
-    view, shown, money = await stock.database_of(customer, instance_id)
-    return await _panel(view, shown, money, _connect(view, revealed.secret))
+    found = await stock.database_of(customer, instance_id)
+    view, _, _ = found
+    return await _panel(found, _connect(view, revealed.secret))
 
 
 async def _ask(instance_id: UUID, unproven: Unproven) -> Response:
-    view, shown, money = await stock.database_of(current_customer(), instance_id)
+    found = await stock.database_of(current_customer(), instance_id)
+    view, shown, _ = found
     connect = _connect(view, None)
     if connect is None or shown.gone:
         return see_other(f"/databases/{instance_id}")
-    return await _panel(view, shown, money, replace(connect, asking=unproven.form), status=unproven.status)
+    return await _panel(found, replace(connect, asking=unproven.form), status=unproven.status)
 
 
-async def _panel(
-    view: InstanceView,
-    shown: DatabaseView,
-    money: MoneyView,
-    connect: ConnectView | None,
-    *,
-    status: int = HTTPStatus.OK,
-) -> Response:
-    if is_fragment_request():
-        return fragment("databases/connect.html", status=status, database=shown, connect=connect)
-    return await _page(view, shown, money, connect, status=status)
+async def _panel(found: Found, connect: ConnectView | None, *, status: int = HTTPStatus.OK) -> Response:
+    if not is_fragment_request():
+        return await _page(found, connect, status=status)
+    _, shown, _ = found
+    return fragment("databases/connect.html", status=status, database=shown, connect=connect)
 
 
-async def _page(
-    view: InstanceView,
-    shown: DatabaseView,
-    money: MoneyView,
-    connect: ConnectView | None,
-    *,
-    status: int = HTTPStatus.OK,
-) -> Response:
+async def _page(found: Found, connect: ConnectView | None, *, status: int = HTTPStatus.OK) -> Response:
+    view, shown, money = found
     return await page(
         "databases/show.html",
         status=status,

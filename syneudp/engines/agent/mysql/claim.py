@@ -31,9 +31,9 @@ class MySQLClaim:
     session: Session
     dialect: Dialect
     instance_id: UUID
-    known: RegistryRow | None
     tls: bool
     pool: Pool
+    known: RegistryRow | None = None
 
     async def read(self) -> RegistryRow | None:
         """Read the registry row again."""

@@ -86,9 +86,9 @@ class MySQLDriver:
                     session=session,
                     dialect=self._spoken(),
                     instance_id=instance_id,
-                    known=known,
                     tls=self._tls,
                     pool=self._pool,
+                    known=known,
                 )
             finally:
                 if session.usable:

@@ -92,10 +92,5 @@ class MySQLShelf:
 
     def _claim(self, shape: RegistryRow) -> MySQLClaim:
         return MySQLClaim(
-            session=self.session,
-            dialect=self.dialect,
-            instance_id=shape.instance_id,
-            known=None,
-            tls=self.tls,
-            pool=self.pool,
+            session=self.session, dialect=self.dialect, instance_id=shape.instance_id, tls=self.tls, pool=self.pool
         )

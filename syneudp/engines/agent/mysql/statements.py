@@ -78,9 +78,8 @@ def alter_user(dialect: Dialect, row: RegistryRow, *, tls: bool, locked: bool) -
 
 def shut_out(dialect: Dialect, row: RegistryRow, *, tls: bool) -> list[str]:
     """Refuse the user by any password it has, set limits and a verifier that was not set yet, and take all it holds."""
-    closing = f"ALTER USER {account(row.username)} {_clauses(dialect, row, tls=tls, locked=True)}"
     discarding = [discard_password(row)] if dialect.keeps_previous_password else []
-    return [closing, *discarding, revoke_all(row)]
+    return [alter_user(dialect, row, tls=tls, locked=True), *discarding, revoke_all(row)]
 
 
 def retain_password(dialect: Dialect, row: RegistryRow) -> str:

@@ -26,7 +26,6 @@ from syneudp.engines.agent.postgresql.statements import (
     FIND_SETTINGS,
     FOREIGN_GRANTEES,
     READ_ROW,
-    TAKE_LOCK,
     TAKE_SPARE,
     WRITE_ROTATION,
     WRITE_ROW,
@@ -35,6 +34,7 @@ from syneudp.engines.contract import Scheme, State
 from syneudp.engines.verifiers import check_verifier
 
 INVALID_CONNECTION_LIMIT: Final = -2
+TAKE_LOCK: Final = "SELECT * FROM registry.take_lock($1)"
 FIND_DATABASE: Final = "SELECT datconnlimit FROM pg_database WHERE datname = $1"
 FIND_ROLE: Final = "SELECT true FROM pg_roles WHERE rolname = $1"
 

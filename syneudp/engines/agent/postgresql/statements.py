@@ -9,7 +9,6 @@ def _read(name: str) -> str:
 
 
 REGISTRY_SCHEMA: Final = _read("registry_schema.sql")
-TAKE_LOCK: Final = _read("take_lock.sql")
 READ_ROW: Final = _read("read_row.sql")
 WRITE_ROW: Final = _read("write_row.sql")
 TAKE_SPARE: Final = _read("take_spare.sql")
