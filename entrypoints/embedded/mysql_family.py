@@ -149,6 +149,7 @@ class MySQLFamilyServer(ABC):
         refuse_busy_port(self.title, self.host, self.port)
         options: dict[str, str | None] = {
             "datadir": str(self.data_folder),
+            "tmpdir": str(self._temporary_folder()),
             "socket": SOCKET,
             "pid-file": "server.pid",
             "bind-address": self.host,
@@ -200,6 +201,12 @@ class MySQLFamilyServer(ABC):
         if self._folder is None:
             self._folder = private_folder(self._wanted_folder, self._account)
         return self._folder
+
+    def _temporary_folder(self) -> Path:
+        folder = self._home() / "temporary"
+        folder.mkdir(exist_ok=True)
+        hand_over(folder, self._account, 0o700)
+        return folder
 
     def _write_private(self, name: str, content: str) -> Path:
         path = self._home() / name

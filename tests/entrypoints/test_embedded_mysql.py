@@ -100,6 +100,7 @@ async def test_it_starts_asks_for_tls_and_passwords_and_a_second_start_finds_the
         assert (await _row(connection, "SHOW SESSION STATUS LIKE 'Ssl_cipher'"))[1]
         await _value(connection, "CREATE DATABASE kept")
         assert await _value(connection, "SELECT COUNT(*) FROM mysql.user WHERE User = '' OR Host = '%'") == 0
+        assert Path(await _value(connection, "SELECT @@tmpdir")).is_relative_to(server.data_folder.parent)
         connection.close()
         socket_path = {"unix_socket": str(server.socket_path), "ssl": None}
         (await _root(server, **socket_path)).close()

@@ -37,6 +37,7 @@ def free_offset() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -178,7 +179,7 @@ def test_a_second_start_finds_the_data_and_a_killed_launcher_leaves_nothing_runn
 def test_a_stop_during_the_first_steps_leaves_nothing_running(folder: Path, launchers: list[Launcher]) -> None:
     launcher = Launcher(folder)
     launchers.append(launcher)
-    assert until(lambda: "Starting MySQL" in launcher.said)
+    assert until(lambda: "Starting MySQL" in launcher.said, seconds=READY_SECONDS)
     family = launcher.family()
     assert launcher.stop(signal.SIGTERM) == 0
     assert "Everything has stopped." in launcher.said

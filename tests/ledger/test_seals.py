@@ -117,10 +117,15 @@ async def test_a_seal_is_not_written_beside_another(control: ControlDatabase) ->
         written.set()
         await committed.wait()
 
+    async def a_session_waits() -> bool:
+        return bool(await value(reading(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
+
     slower = asyncio.create_task(transact(slow))
     await written.wait()
     other = asyncio.create_task(seal())
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not await a_session_waits():
+            await asyncio.sleep(0.01)
     committed.set()
     await slower
     with pytest.raises(asyncpg.UniqueViolationError):
