@@ -16,7 +16,7 @@ from tests.servers import (
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQLServer]:
-    with running_postgresql() as server:
+    with running_postgresql(in_memory=True) as server:
         yield server
 
 

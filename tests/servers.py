@@ -23,6 +23,8 @@ ENGINES: Final = ROOT / ".engines"
 OWNER: Final = "syneudp_owner"
 RUNTIME: Final = "syneudp_runtime"
 TEMPLATE: Final = "controltemplate"
+MEMORY: Final = Path("/dev/shm")
+MEMORY_BYTES_MINIMUM: Final = 8 * 1024**3
 QUICK_AND_UNSAFE: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -42,8 +44,10 @@ QUICK_AND_UNSAFE_MYSQL: Final = {
 
 
 @contextmanager
-def passing_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="syneudp-tests-"))
+def passing_folder(*, in_memory: bool = False) -> Iterator[Path]:
+    """Make a folder that goes with the test: in memory where that is asked and 8 GiB of it are free, else on disk."""
+    roomy = in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MINIMUM
+    folder = Path(tempfile.mkdtemp(prefix="syneudp-tests-", dir=MEMORY if roomy else None))
     folder.chmod(0o711)
     try:
         yield folder
@@ -52,8 +56,10 @@ def passing_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_postgresql(*, settings: dict[str, str] | None = None) -> Iterator[PostgreSQLServer]:
-    with passing_folder() as folder:
+def running_postgresql(
+    *, settings: dict[str, str] | None = None, in_memory: bool = False
+) -> Iterator[PostgreSQLServer]:
+    with passing_folder(in_memory=in_memory) as folder:
         server = PostgreSQLServer(
             folder / "postgresql",
             port=free_port(),

@@ -183,7 +183,7 @@ async def story(till: Till, customer: Caller) -> tuple[list[Object], str]:
     return [*events, *refunded, *undone, *opened, *closed, *failed, *lost], intent_id
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.data())
 async def test_whatever_the_order_and_number_of_events_the_books_end_the_same(till: Till, order: st.DataObject) -> None:
     customer = await till.stand.newcomer()

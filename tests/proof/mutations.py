@@ -102,7 +102,7 @@ MUTATIONS = (
         "a_cap_ends_nothing",
         WALLET / "cap_rules.py",
         (("        if capped_at is not None and capped_at < depletes_at:", "        if capped_at is None:"),),
-        "tests/proof/test_machine.py",
+        "tests/wallet/test_caps.py::test_what_runs_ends_at_the_very_second_and_the_balance_is_left_alone",
     ),
     Mutation(
         "an_hour_forgets_the_carry",

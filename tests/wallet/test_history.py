@@ -57,7 +57,7 @@ class Model:
 
 
 @given(st.lists(steps, min_size=1, max_size=25))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_postings_are_the_closed_form_whatever_the_order(
     books: int, history: list[tuple[str, int, int, int]]
 ) -> None:

@@ -127,7 +127,7 @@ async def check(customer: WalletRecord, finals: dict[Month, Statement]) -> None:
 
 
 @given(st.lists(steps, min_size=3, max_size=25), st.sampled_from([1, 70_000, 20 * UNIT]))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_statements_add_up_whatever_happens_at_the_turn_of_a_month(
     turn_of_the_month: int, story: list[tuple[str, int, int, int]], first_top_up: int
 ) -> None:
