@@ -7,4 +7,4 @@ from uuid_utils.compat import uuid7
 
 def new_id() -> UUID:
     """Make an identifier. Identifiers are not secrets: 74 of their bits are random and the rest tell the time."""
-    return UUID(bytes=uuid7().bytes)
+    return uuid7()

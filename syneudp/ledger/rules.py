@@ -14,11 +14,15 @@ def check_entries(entries: Sequence[Entry]) -> None:
     """
     if len(entries) < len(("from", "to")):
         raise TransferInvalidError("a transfer has two or more entries")
-    if any(type(entry.amount_micros) is not int for entry in entries):
-        raise TransferInvalidError("amounts are integers")
-    if any(entry.amount_micros == 0 or abs(entry.amount_micros) > AMOUNT_MICROS_MAX for entry in entries):
-        raise TransferInvalidError("an entry is zero or out of range")
-    if sum(entry.amount_micros for entry in entries):
+    total = 0
+    for entry in entries:
+        amount = entry.amount_micros
+        if type(amount) is not int:
+            raise TransferInvalidError("amounts are integers")
+        if amount == 0 or abs(amount) > AMOUNT_MICROS_MAX:
+            raise TransferInvalidError("an entry is zero or out of range")
+        total += amount
+    if total:
         raise TransferInvalidError("the entries do not sum to zero")
 
 

@@ -11,6 +11,9 @@ from syneudp.ledger import AccountKind, Entry, IdempotencyConflictError, Posting
 from tests.ledger.test_post_transfer import AT, open_account, open_clearing
 from tests.servers import ControlDatabase
 
+BATCHES = 30
+READ = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'transfers'"
+
 
 def credit(purse: UUID, clearing: UUID, amount: int, key: str) -> Posting:
     return Posting(
@@ -109,3 +112,18 @@ async def test_the_digest_is_sha_256_over_the_reason_and_the_legs(control: Contr
 
     await transact(post)
     assert {each["digest"] for each in await rows(reading(), "SELECT digest FROM transfers")} == {told}
+
+
+async def test_a_batch_reads_the_transfers_it_makes_and_not_all_that_were_ever_made(control: ControlDatabase) -> None:
+    purse, clearing = await open_account(AccountKind.WALLET), await open_clearing()
+    made = 50
+
+    async def post_batches(tx: Connection) -> int:
+        for number in range(BATCHES):
+            await ledger.post_many(tx, [credit(purse, clearing, 1, f"{number}:{each}") for each in range(made)])
+        before = await value(tx, READ)
+        await ledger.post_many(tx, [credit(purse, clearing, 1, f"last:{each}") for each in range(made)])
+        return int(await value(tx, READ)) - int(before)
+
+    read = await transact(post_batches)
+    assert made <= read <= 3 * made

@@ -211,7 +211,9 @@ BEGIN
     )
     SELECT d.transfer_id, d.unbalanced, d.broken INTO wrong_transfer, out_of_balance, wrong_account
     FROM told d
-    LEFT JOIN transfers t ON t.id = d.transfer_id
+    LEFT JOIN LATERAL (
+        SELECT k.id, k.entry_count, k.created_at, k.shard FROM transfers k WHERE k.id = d.transfer_id LIMIT 1
+    ) t ON true
     WHERE d.unbalanced
         OR d.broken IS NOT NULL
         OR t.id IS NULL
